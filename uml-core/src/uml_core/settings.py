@@ -1,0 +1,166 @@
+"""What the user decided: flag > environment > ``uml.toml`` > default, read once into one value."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from platformdirs import user_config_path, user_data_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from uml_core.errors import SettingsError
+
+
+def _words(value: object) -> object:
+    return [word for word in value.replace(",", " ").split() if word] if isinstance(value, str) else value
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
+"""A list in ``uml.toml``; words with commas or spaces between them in an environment variable."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Table):
+    """``[server]``: the HTTP face."""
+
+    host: str = Field("127.0.0.1", description="address to bind; anything but loopback needs an auth scheme")
+    port: int = Field(8650, ge=0, le=65535, description="port to bind; 0 takes a free one")
+    allowed_hosts: Words = Field(
+        default_factory=list, description="names accepted in the Host header besides this machine's loopback names"
+    )
+    allowed_origins: Words = Field(default_factory=list, description="web origins that may call the gateway")
+    max_body_bytes: int = Field(32 * 2**20, gt=0, description="largest request body")
+    autoload: bool = Field(True, description="a request for a known model that is not loaded loads it")
+    load_wait_s: float = Field(60.0, gt=0, description="how long a request waits for its model before 503")
+
+
+class SupervisorSettings(_Table):
+    """``[supervisor]``: the worker."""
+
+    ports: str = Field("18650-18699", pattern=r"^\d{1,5}-\d{1,5}$", description="ports that workers may listen on")
+    load_timeout_s: float = Field(600.0, gt=0, description="longest time from launch to ready")
+    drain_timeout_s: float = Field(30.0, ge=0, description="how long running requests may go on before a stop")
+    request_timeout_s: float = Field(300.0, gt=0, description="longest silence of a worker within one answer")
+    pass_environment: Words = Field(
+        default_factory=list, description="further environment variables that workers may see"
+    )
+
+    @property
+    def port_range(self) -> range:
+        first, last = (int(number) for number in self.ports.split("-"))
+        return range(first, last + 1)
+
+
+class PluginSettings(BaseModel):
+    """``[plugins]``: what is imported, which backend wins a tie, and one table for each plugin."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    allow: Words | None = Field(None, description="import only these entry points; all when absent")
+    disabled: Words = Field(default_factory=list, description="never import these entry points")
+    prefer: Words = Field(default_factory=list, description="backends that win a tie, best first")
+
+    def table(self, name: str) -> dict[str, Any]:
+        """The raw table ``[plugins.<name>]``.
+
+        :raises SettingsError: it is there, but it is no table
+        """
+        table = (self.model_extra or {}).get(name, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"[plugins] {name} in uml.toml must be a table, [plugins.{name}]")
+        return table
+
+
+class ModelSettings(_Table):
+    """``[models."id"]``: what one model gets."""
+
+    alias: str | None = Field(None, description="another name for this model")
+    backend: str | None = Field(None, description="the backend that loads it")
+    context_length: int | None = Field(None, gt=0, description="tokens of context a sequence")
+    parallel: int | None = Field(None, gt=0, le=64, description="sequences at once")
+    options: dict[str, Any] = Field(default_factory=dict, description="the backend's own options")
+
+
+class Settings(BaseSettings):
+    """All settings of one UML. ``UML_SERVER__PORT=1234`` sets ``[server] port``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="UML_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("uml"), description="database, run files and logs")
+    models_dir: Path | None = Field(None, description="the models folder; `models` in data_dir when absent")
+    context_length: int = Field(8192, gt=0, description="tokens of context, if the model has as many and none are asked for")
+    threads: int | None = Field(None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent")
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+    plugins: PluginSettings = Field(default_factory=PluginSettings)
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
+    disabled_plugins: Words = Field(default_factory=list, description="UML_DISABLED_PLUGINS: never import these")
+    strict_plugins: bool = Field(False, description="UML_STRICT_PLUGINS=1: a plugin that fails ends the program")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_file(settings_path()))
+
+    @property
+    def models_folder(self) -> Path:
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def run_folder(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def log_folder(self) -> Path:
+        return self.data_dir / "logs"
+
+
+def settings_path() -> Path:
+    """``uml.toml``: where ``UML_CONFIG`` says, else in the user's configuration folder."""
+    return Path(os.environ.get("UML_CONFIG") or user_config_path("uml") / "uml.toml")
+
+
+def read_settings(**flags: Any) -> Settings:
+    """Read the settings once.
+
+    :param flags: what the command line said; None means that it said nothing
+    :raises SettingsError: the file or a variable is wrong; the message names the place
+    """
+    said = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"setting '{place}' is wrong: {first['msg']}; look into {settings_path()} and the UML_* variables"
+        ) from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"can't read {path}: {error}") from None

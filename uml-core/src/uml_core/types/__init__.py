@@ -1,0 +1,35 @@
+"""The frozen values that cross a hook. Light: the standard library and attrs, nothing else."""
+
+from uml_core.types.backend import BackendInfo, Level, Match, Rejected
+from uml_core.types.host import HostInfo
+from uml_core.types.model import ModelFormat, ModelSource
+from uml_core.types.plan import LoadRequest, Plan
+from uml_core.types.status import ModelStatus, SwitchState, WorkerState
+from uml_core.types.store import ModelStore, Offer, Progress, StoredModel
+from uml_core.types.task import Task, Worker, WorkerResponse
+from uml_core.types.worker import Launch, WorkerCommand, WorkerExit
+
+__all__ = (
+    "BackendInfo",
+    "HostInfo",
+    "Launch",
+    "Level",
+    "LoadRequest",
+    "Match",
+    "ModelFormat",
+    "ModelSource",
+    "ModelStatus",
+    "ModelStore",
+    "Offer",
+    "Plan",
+    "Progress",
+    "Rejected",
+    "StoredModel",
+    "SwitchState",
+    "Task",
+    "Worker",
+    "WorkerCommand",
+    "WorkerExit",
+    "WorkerResponse",
+    "WorkerState",
+)

@@ -1,0 +1,43 @@
+"""What a load will do, decided before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from uml_core.types.model import ModelSource
+
+
+@frozen(kw_only=True)
+class LoadRequest:
+    """What somebody asked to load. ``options`` are the backend's own names; the other fields are core's neutral ones."""
+
+    model: str
+    backend: str | None = None
+    context_length: int | None = None
+    parallel: int | None = None
+    options: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Plan:
+    """The whole decision for one load; holds no secret, and is what users see.
+
+    ``context_length`` is in tokens a sequence, ``parallel`` counts sequences at once, ``threads`` counts CPU threads.
+    ``options`` and ``settings`` are the validated values of the backend's own models. ``reason`` says why this
+    backend, ``rejected`` maps every backend that was not chosen to its sentence.
+    """
+
+    model_id: str
+    model: ModelSource
+    backend: str
+    tasks: tuple[str, ...]
+    context_length: int
+    parallel: int = 1
+    threads: int = 1
+    options: Mapping[str, Any] = field(factory=dict)
+    settings: Mapping[str, Any] = field(factory=dict)
+    reason: str = ""
+    rejected: Mapping[str, str] = field(factory=dict)

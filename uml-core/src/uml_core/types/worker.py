@@ -1,0 +1,78 @@
+"""What crosses between the supervisor and a backend about one child process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+EndpointKind = Literal["fd", "port"]
+
+
+@frozen(kw_only=True)
+class Launch:
+    """One launch of one worker. It never leaves the supervisor and the child; the token is not in its repr.
+
+    ``host`` and ``port`` are where the worker will listen. ``token`` must be asked of every request.
+    ``token_file`` holds only the token; ``launch_file`` holds plan, endpoint and token for
+    :func:`uml_core.worker.serve`. Both are 0600 in ``run_dir``, which is 0700 and removed after the worker.
+    """
+
+    generation: int
+    launch_id: str
+    host: str
+    port: int
+    token: str = field(repr=False)
+    run_dir: Path
+
+    @property
+    def token_file(self) -> Path:
+        return self.run_dir / "token"
+
+    @property
+    def launch_file(self) -> Path:
+        return self.run_dir / "launch.json"
+
+
+@frozen(kw_only=True)
+class WorkerCommand:
+    """How to start a worker, and how to talk to it.
+
+    ``accepts`` is ``fd`` when the worker takes a listening socket by descriptor (``uml_core.worker.serve`` does),
+    ``port`` when it binds ``launch.port`` itself. ``ready_path`` must answer 200 only with the token, and only once
+    the model is loaded. ``error_codes`` maps the engine's own error types to OpenAI codes; ``progress`` reads one
+    line of the engine's log and gives the part that is loaded, 0 to 1. Times are in seconds.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(factory=dict, repr=False)
+    accepts: EndpointKind = "fd"
+    ready_path: str = "/health"
+    ready_timeout_s: float = 600.0
+    stop_grace_s: float = 5.0
+    error_codes: Mapping[str, str] = field(factory=dict)
+    progress: Callable[[str], float | None] | None = None
+    rewrites_frames: bool = False
+
+    @classmethod
+    def python(cls, module: str, *, interpreter: str = "", **rest: Any) -> WorkerCommand:
+        """Run *module*, which calls :func:`uml_core.worker.serve`, with this or another environment's Python."""
+        return cls(argv=(interpreter or sys.executable, "-P", "-m", module), **rest)
+
+
+@frozen(kw_only=True)
+class WorkerExit:
+    """How a worker ended: ``code`` or ``signal`` (one is None), in which state, asked for or not, its last lines."""
+
+    code: int | None
+    signal: int | None
+    state: str
+    intended: bool
+    log_tail: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        how = f"signal {self.signal}" if self.signal is not None else f"code {self.code}"
+        return f"exited with {how} while {self.state}"
