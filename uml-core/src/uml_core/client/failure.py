@@ -1,0 +1,47 @@
+"""OpenAI's error body, read back into the error tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from uml_core import errors
+from uml_core.errors import UMLError
+
+
+def error_of(body: object, *, status: int, retry_after_s: int | None = None) -> UMLError:
+    """The typed error that *body* tells of: by its code, else by the status, else a plain :class:`UMLError`.
+
+    :param body: what came with the status, parsed; anything but an error body gives a sentence with the status
+    :param status: the HTTP status of the answer, 500 for an error frame within a stream
+    """
+    said = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(said, Mapping):
+        said = {"message": f"the answer was HTTP status {status} without a reason"}
+    message, *detail = str(said.get("message") or f"HTTP status {status}").splitlines()
+    code = str(said.get("code") or "")
+    return _class_of(code, status)(
+        message,
+        detail=[*detail, *_detail_of(said)],
+        code=code or None,
+        param=said.get("param"),
+        retry_after_s=retry_after_s,
+    )
+
+
+def _detail_of(said: Mapping[str, Any]) -> list[str]:
+    detail = said.get("detail")
+    return [str(line) for line in detail] if isinstance(detail, list) else []
+
+
+def _class_of(code: str, status: int) -> type[UMLError]:
+    tree = tuple(_tree(UMLError))
+    by_code = (error for error in tree if error.code == code)
+    by_status = (error for error in tree if error.status == status and error is not UMLError)
+    return next(by_code, None) or next(by_status, None) or errors.UMLError
+
+
+def _tree(root: type[UMLError]) -> Iterator[type[UMLError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
