@@ -77,8 +77,8 @@ class FakeOptions(BaseModel):
     foreign_errors: bool | None = Field(None, description="a too long prompt gets exceed_context_size_error")
     stream_fault: Literal["none", "crash", "half_frame", "hang", "freeze", "close", "error", "garbage"] | None = Field(
         None,
-        description="crash: by stream_signal; half_frame: KILL in the middle of a frame; hang: the answer stops,"
-        " /health goes on; freeze: STOP; close: ends without [DONE]; error: an error frame; garbage: a frame without JSON",
+        description="crash: by stream_signal; half_frame: KILL within a frame; hang: the answer stops, /health goes on;"
+        " freeze: STOP; close: ends without [DONE]; error: an error frame; garbage: a frame without JSON",
     )
     stream_fault_after: int | None = Field(None, ge=0, le=1_000_000, description="after so many tokens; 3")
     stream_signal: int | None = Field(None, ge=1, le=64, description="the signal of a crash; KILL")

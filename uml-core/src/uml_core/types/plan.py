@@ -41,3 +41,12 @@ class Plan:
     settings: Mapping[str, Any] = field(factory=dict)
     reason: str = ""
     rejected: Mapping[str, str] = field(factory=dict)
+
+    def loads_same(self, other: Plan) -> bool:
+        """Whether *other* would load the same files in the same way, for whatever reason it was made."""
+        return _essence(self) == _essence(other)
+
+
+def _essence(plan: Plan) -> tuple[object, ...]:
+    how = (plan.backend, plan.context_length, plan.parallel, plan.threads, plan.options, plan.settings)
+    return (plan.model_id, plan.model.path, plan.model.size_bytes, *how)

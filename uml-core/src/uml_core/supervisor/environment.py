@@ -1,0 +1,36 @@
+"""The environment of a worker: built from an allow-list, so that no secret of the user reaches model code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+NAMES = frozenset(
+    "PATH HOME USER LOGNAME SHELL TMPDIR TMP TEMP TZ LANG LANGUAGE LD_LIBRARY_PATH DYLD_LIBRARY_PATH "
+    "XDG_CACHE_HOME XDG_RUNTIME_DIR SYSTEMROOT".split()
+)
+PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_", "HSA_", "GGML_", "OMP_", "GOMP_", "KMP_", "MKL_")
+
+FIXED: Mapping[str, str] = {
+    "ORT_DISABLE_TELEMETRY": "1",  # read before onnxruntime is imported, or it has reported already
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that CUDA's numbers are NVML's
+    "PYTHONUNBUFFERED": "1",  # the last words must be in the log before the end
+    "PYTHONFAULTHANDLER": "1",
+}
+
+
+def worker_environment(
+    parent: Mapping[str, str], *, passed: Iterable[str], own: Mapping[str, str], launch: Mapping[str, str]
+) -> dict[str, str]:
+    """Build a worker's environment.
+
+    :param parent: this process's environment, of which only allowed names go on
+    :param passed: further names that the user allowed
+    :param own: what the backend's command sets
+    :param launch: what the protocol sets; nothing overrides it
+    """
+    allowed = NAMES | set(passed)
+    inherited = {name: value for name, value in parent.items() if name in allowed or name.startswith(PREFIXES)}
+    return {**inherited, **FIXED, **own, **launch}

@@ -1,0 +1,92 @@
+"""Wait until a worker is ready, and be sure that it is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+
+from uml_core.errors import InternalServerError, ModelLoadError, UMLError
+from uml_core.supervisor.client import WorkerClient
+from uml_core.supervisor.endpoint import holder, listens
+from uml_core.supervisor.process import WorkerProcess
+from uml_core.types import Launch, WorkerCommand, WorkerResponse
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.25
+ANSWER_S = 2.0
+
+
+class PortLostError(InternalServerError):
+    """Somebody else took the port between our release and the worker's bind."""
+
+
+async def wait_ready(
+    process: WorkerProcess,
+    client: WorkerClient,
+    command: WorkerCommand,
+    launch: Launch,
+    *,
+    timeout_s: float,
+    on_progress: Callable[[float], None],
+) -> None:
+    """Poll the authenticated readiness path until it answers 200.
+
+    A worker that holds the GIL answers nothing for the whole load, so that silence says nothing; only its end, the
+    wrong answer, or the time limit ends the wait.
+
+    :raises ModelLoadError: it ended, refuses its own token, or took longer than *timeout_s*
+    :raises PortLostError: another program listens on the port that the worker was given
+    """
+    pause_s = FIRST_PAUSE_S
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not process.exited.done():
+                if await _answers(client, command.ready_path, on_progress):
+                    await _prove_ours(process, command, launch)
+                    return
+                await asyncio.wait([process.exited], timeout=pause_s)
+                pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
+    except TimeoutError:
+        raise ModelLoadError(
+            f"the worker was not ready within {timeout_s:.0f} s; if the model is only slow to load, raise "
+            "`load_timeout_s` in [supervisor] of uml.toml"
+        ) from None
+    if command.accepts == "port" and await asyncio.to_thread(_is_foreign, launch.port):
+        raise PortLostError(f"port {launch.port} was taken by {holder(launch.port)} before the worker could bind it")
+    raise ModelLoadError("the worker ended while loading")
+
+
+async def _answers(client: WorkerClient, path: str, on_progress: Callable[[float], None]) -> bool:
+    with contextlib.suppress(TimeoutError, UMLError):
+        async with asyncio.timeout(ANSWER_S):
+            response = await client.get(path)
+            try:
+                return await _read(response, on_progress)
+            finally:
+                await response.aclose()
+    return False
+
+
+async def _read(response: WorkerResponse, on_progress: Callable[[float], None]) -> bool:
+    if response.status in {401, 403}:
+        raise TokenRefused
+    body = await response.read()
+    if response.status == 200:
+        return True
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        on_progress(float(json.loads(body)["progress"]))
+    return False
+
+
+class TokenRefused(Exception):
+    """The listener doesn't know the token of this launch."""
+
+
+async def _prove_ours(process: WorkerProcess, command: WorkerCommand, launch: Launch) -> None:
+    if command.accepts == "port" and not await asyncio.to_thread(listens, process.tree(), launch.port):
+        raise PortLostError(f"port {launch.port} belongs to {holder(launch.port)}, not to the worker")
+
+
+def _is_foreign(port: int) -> bool:
+    return holder(port) != "another program"
