@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata as metadata
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import pluggy
 from attrs import field, frozen, mutable
@@ -17,8 +17,9 @@ from uml_core.types import BackendInfo, ModelFormat, ModelStore, Task
 
 GROUP = "uml"
 BUILTIN = "uml-core"
+KINDS: Mapping[str, type] = {"uml_model_formats": ModelFormat, "uml_model_stores": ModelStore, "uml_tasks": Task}
+ADDRESSED = ("uml_detect_backend", "uml_launch_worker", "uml_cleanup_worker")
 log = logging.getLogger(__name__)
-Record = TypeVar("Record")
 
 
 @frozen(kw_only=True)
@@ -40,6 +41,7 @@ class Plugins:
     _manager: pluggy.PluginManager
     cards: list[PluginCard] = field(factory=list)
     _backends: dict[str, str] = field(factory=dict)
+    _offers: dict[str, list[tuple[str, Any]]] = field(factory=dict)
 
     @property
     def backends(self) -> Mapping[str, BackendInfo]:
@@ -47,32 +49,42 @@ class Plugins:
         return {card.backend.name: card.backend for card in self.cards if card.backend}
 
     def formats(self) -> tuple[ModelFormat, ...]:
-        return self._collect("uml_model_formats", ModelFormat, key=lambda record: f"format '{record.name}'")
+        return self._collect("uml_model_formats", key=lambda record: f"format '{record.name}'")
 
     def stores(self) -> tuple[ModelStore, ...]:
-        return self._collect("uml_model_stores", ModelStore, key=lambda record: f"store '{record.name}'")
+        return self._collect("uml_model_stores", key=lambda record: f"store '{record.name}'")
 
     def tasks(self) -> tuple[Task, ...]:
-        return self._collect("uml_tasks", Task, key=_task_key)
+        return self._collect("uml_tasks", key=_task_key)
 
     def ask(self, backend: str, hook: str, **arguments: Any) -> Any:
-        """Call *hook* of one backend; wrappers of other plugins still run.
+        """Call *hook* of one backend; wrappers of other plugins run around it, other backends are not asked.
+
+        A plugin that is no backend and implements the hook is told afterwards; what it answers or raises counts
+        for nothing.
 
         :raises UnknownBackendError: no loaded plugin is that backend
         """
-        chosen = self._manager.get_plugin(self._entry(backend))
-        others = [self._manager.get_plugin(name) for name in self._backends.values()]
-        caller = self._manager.subset_hook_caller(hook, [other for other in others if other is not chosen])
-        answers = [answer for answer in caller(**arguments) if answer is not None]
+        name = self._entry(backend)
+        losers = [self._manager.get_plugin(other) for other in self._backends.values() if other != name]
+        observers = [one for one in self._implementations(hook) if one.plugin_name not in self._backends.values()]
+        caller = self._manager.subset_hook_caller(hook, [*losers, *(observer.plugin for observer in observers)])
+        try:
+            answers = [answer for answer in caller(**arguments) if answer is not None]
+        finally:
+            self._tell(observers, hook, arguments)
         return answers[0] if answers else None
 
     def tell(self, hook: str, **arguments: Any) -> None:
         """Broadcast *hook*; what an implementation raises is logged and goes no further."""
-        for name, implementation in self._implementations(hook):
+        self._tell(self._implementations(hook), hook, arguments)
+
+    def _tell(self, implementations: Iterable[pluggy.HookImpl], hook: str, arguments: Mapping[str, Any]) -> None:
+        for implementation in implementations:
             try:
-                implementation(arguments)
+                _call(implementation, arguments)
             except Exception:
-                log.exception("plugin '%s' failed in %s", name, hook)
+                log.exception("plugin '%s' failed in %s", implementation.plugin_name, hook)
 
     def _entry(self, backend: str) -> str:
         try:
@@ -83,78 +95,60 @@ class Plugins:
                 f"there is no backend '{backend}' here (installed: {known}); see `uml plugins`"
             ) from None
 
-    def _implementations(self, hook: str) -> Iterator[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            names, function = implementation.argnames, implementation.function
-            yield (
-                implementation.plugin_name,
-                lambda arguments, names=names, function=function: function(*(arguments[name] for name in names)),
-            )
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        return [one for one in getattr(self._manager.hook, hook).get_hookimpls() if not _is_wrapper(one)]
 
-    def _collect(self, hook: str, kind: type[Record], *, key: Callable[[Record], str | None]) -> tuple[Record, ...]:
+    def _collect(self, hook: str, *, key: Callable[[Any], str | None]) -> tuple[Any, ...]:
         owners: dict[str, str] = {}
-        records: list[Record] = []
-        for name, implementation in self._implementations(hook):
-            for record in implementation({}):
-                claim = key(record)
-                if claim is not None and owners.setdefault(claim, name) != name:
-                    raise self._conflict(claim, owners[claim], name)
-                records.append(record)
-        return tuple(records)
-
-    def _conflict(self, claim: str, first: str, second: str) -> PluginConflictError:
-        return PluginConflictError(
-            f"{claim} is claimed by both {self._origin(first)} and {self._origin(second)}; "
-            "uninstall one, or name it in UML_DISABLED_PLUGINS"
-        )
+        for name, record in self._offers.get(hook, ()):
+            claim = key(record)
+            if claim is not None and owners.setdefault(claim, name) != name:
+                raise _conflict(claim, self._origin(owners[claim]), self._origin(name))
+        return tuple(record for _, record in self._offers.get(hook, ()))
 
     def _origin(self, name: str) -> str:
-        distribution = next((card.distribution for card in self.cards if card.name == name), BUILTIN)
-        return f"'{name}' ({distribution})"
+        loaded = (card for card in self.cards if card.name == name and card.status == "loaded")
+        return f"'{name}' ({next(loaded).distribution})"
 
     def register(self, name: str, plugin: object, *, distribution: str) -> None:
         """Add one plugin object after checking it, or raise and leave nothing of it behind.
 
         :raises PluginError: another api_version, an unknown hook, or an answer of a wrong type
-        :raises PluginConflictError: its backend's name is taken
+        :raises PluginConflictError: its name, or its backend's name, is taken
         """
-        _check_version(plugin)
+        if any(card.name == name and card.status == "loaded" for card in self.cards):
+            raise _conflict(f"plugin name '{name}'", self._origin(name), f"'{name}' ({distribution})")
+        _check_object(plugin)
         try:
             self._manager.register(plugin, name)
             hooks = _hooks_of(self._manager, plugin)
-            backend = self._backend_of(name, plugin, hooks)
-            self._check_records(name, hooks)
+            backend = self._backend_of(hooks, f"'{name}' ({distribution})")
+            offers = {hook: _records(hook, kind, hooks[hook]) for hook, kind in KINDS.items() if hook in hooks}
         except BaseException:  # pluggy keeps the name of a plugin that it refused
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
             raise
         if backend:
             self._backends[backend.name] = name
+        for hook, records in offers.items():
+            self._offers.setdefault(hook, []).extend((name, record) for record in records)
         card = PluginCard(
-            name=name, distribution=distribution, status="loaded", hooks=tuple(hooks), backend=backend
+            name=name, distribution=distribution, status="loaded", hooks=tuple(sorted(hooks)), backend=backend
         )
         self.cards.append(card)
 
-    def _backend_of(self, name: str, plugin: object, hooks: Iterable[str]) -> BackendInfo | None:
+    def _backend_of(self, hooks: Mapping[str, pluggy.HookImpl], origin: str) -> BackendInfo | None:
         if "uml_backend_info" not in hooks:
             return None
-        info = getattr(plugin, "uml_backend_info")()
+        info = _call(hooks["uml_backend_info"], {})
         if not isinstance(info, BackendInfo):
             raise PluginError(f"uml_backend_info() gave a {type(info).__name__}, not a BackendInfo")
         missing = {"uml_detect_backend", "uml_launch_worker"} - set(hooks)
         if missing:
             raise PluginError(f"a backend must also implement {', '.join(sorted(missing))}")
         if info.name in self._backends:
-            raise self._conflict(f"backend '{info.name}'", self._backends[info.name], name)
+            raise _conflict(f"backend '{info.name}'", self._origin(self._backends[info.name]), origin)
         return info
-
-    def _check_records(self, name: str, hooks: Iterable[str]) -> None:
-        kinds = {"uml_model_formats": ModelFormat, "uml_model_stores": ModelStore, "uml_tasks": Task}
-        asked = {hook: kind for hook, kind in kinds.items() if hook in hooks}
-        for hook, kind in asked.items():
-            for plugin_name, implementation in self._implementations(hook):
-                if plugin_name == name:
-                    _check_kind(hook, kind, implementation({}))
 
 
 def load(
@@ -181,8 +175,9 @@ def load(
     for name, plugin in (builtins or {}).items():
         plugins.register(name, plugin, distribution=BUILTIN)
     found = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+    allowed, blocked = None if allow is None else frozenset(allow), frozenset(disabled)
     for entry in sorted(found, key=lambda entry: entry.name):
-        _load_entry(plugins, entry, allow=allow, disabled=disabled, strict=strict)
+        _load_entry(plugins, entry, allow=allowed, disabled=blocked, strict=strict)
     plugins.formats(), plugins.stores(), plugins.tasks()  # a conflict is told now, not at the first use
     return plugins
 
@@ -191,8 +186,8 @@ def _load_entry(
     plugins: Plugins,
     entry: metadata.EntryPoint,
     *,
-    allow: Iterable[str] | None,
-    disabled: Iterable[str],
+    allow: frozenset[str] | None,
+    disabled: frozenset[str],
     strict: bool,
 ) -> None:
     distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
@@ -205,8 +200,6 @@ def _load_entry(
         return listed("blocked", "not in [plugins] allow of uml.toml")
     if entry.name in disabled:
         return listed("blocked", "named in UML_DISABLED_PLUGINS or [plugins] disabled")
-    if any(card.name == entry.name and card.status == "loaded" for card in plugins.cards):
-        raise plugins._conflict(f"plugin name '{entry.name}'", entry.name, f"{entry.name} of {distribution}")
     try:
         plugins.register(entry.name, entry.load(), distribution=distribution)
     except PluginConflictError:
@@ -218,37 +211,59 @@ def _load_entry(
         listed("failed", f"{type(error).__name__}: {error}")
 
 
-def _check_version(plugin: object) -> None:
+def _check_object(plugin: object) -> None:
     version = getattr(plugin, "uml_api_version", None)
     if version is None:
         raise PluginError("declares no uml_api_version; it is not a UML plugin, or too old")
     if version != API_VERSION:
         raise PluginError(f"was written for api_version {version}; this UML has {API_VERSION}")
+    if isinstance(plugin, type):
+        raise PluginError(f"is the class {plugin.__name__}; the entry point must name a module or an instance")
+    if plugin.__hash__ is None:
+        raise PluginError(f"is a {type(plugin).__name__} without a hash; give the class eq=False")
 
 
-def _hooks_of(manager: pluggy.PluginManager, plugin: object) -> list[str]:
-    unknown = [name for name in dir(plugin) if name.startswith("uml_") and _is_lost_hook(manager, plugin, name)]
-    if unknown:
+def _hooks_of(manager: pluggy.PluginManager, plugin: object) -> dict[str, pluggy.HookImpl]:
+    callers = manager.get_hookcallers(plugin) or []
+    if unknown := [caller.name for caller in callers if not caller.has_spec()]:
         raise PluginError(f"implements unknown hooks: {', '.join(unknown)}")
-    hooks = [caller.name for caller in manager.get_hookcallers(plugin) or ()]
+    hooks = {caller.name: one for caller in callers for one in caller.get_hookimpls() if one.plugin is plugin}
     if not hooks:
         raise PluginError("implements no hook of UML (is @hookimpl missing?)")
-    awaited = [name for name in hooks if inspect.iscoroutinefunction(getattr(plugin, name, None))]
-    if awaited:
+    if awaited := [name for name, one in hooks.items() if _is_async(one.function)]:
         raise PluginError(f"hooks are synchronous, but these are async: {', '.join(awaited)}")
-    return sorted(hooks)
+    if wrapped := [name for name, one in hooks.items() if _is_wrapper(one) and name not in ADDRESSED]:
+        raise PluginError(f"only {', '.join(ADDRESSED)} can be wrapped, not {', '.join(wrapped)}")
+    return hooks
 
 
-def _is_lost_hook(manager: pluggy.PluginManager, plugin: object, name: str) -> bool:
-    return manager.parse_hookimpl_opts(plugin, name) is not None and not hasattr(hookspecs, name)
+def _is_async(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _check_kind(hook: str, kind: type, records: object) -> None:
-    if not isinstance(records, Iterable):
-        raise PluginError(f"{hook}() gave a {type(records).__name__}, not an iterable of {kind.__name__}")
+def _is_wrapper(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper
+
+
+def _call(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _records(hook: str, kind: type, implementation: pluggy.HookImpl) -> list[Any]:
+    offered = _call(implementation, {})
+    if not isinstance(offered, Iterable):
+        raise PluginError(f"{hook}() gave a {type(offered).__name__}, not an iterable of {kind.__name__}")
+    records = list(offered)
     for record in records:
         if not isinstance(record, kind):
             raise PluginError(f"{hook}() gave a {type(record).__name__}, not a {kind.__name__}")
+    return records
+
+
+def _conflict(claim: str, first: str, second: str) -> PluginConflictError:
+    return PluginConflictError(
+        f"{claim} is claimed by both {first} and {second}; uninstall one, or name it in UML_DISABLED_PLUGINS"
+    )
 
 
 def _task_key(task: Task) -> str | None:
