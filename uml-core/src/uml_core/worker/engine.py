@@ -89,9 +89,12 @@ class EngineThread:
     def _run(self) -> None:
         try:
             self.engine = self._load(self._plan, self._report)
+            self.tick()
+            self._serve()
         except BaseException as error:  # noqa: BLE001 - SystemExit too: some engines call sys.exit()
-            return self._failed(error)
-        self.tick()
+            self._failed(error)
+
+    def _serve(self) -> None:
         while job := self._next():
             try:
                 job.generation.run(job.answer, job.request)

@@ -21,8 +21,8 @@ Answer: TypeAlias = Callable[[GenerationRequest], Iterable[Piece]]
 Item: TypeAlias = str | Finish | UMLError
 
 
-class CancelledError(Exception):
-    """Nobody waits for this answer."""
+class Abandoned(Exception):
+    """Nobody waits for this answer any more."""
 
 
 class Generation:
@@ -52,6 +52,8 @@ class Generation:
         :raises Exception: what the engine raised, after the client was told, if it is not a ``UMLError``
         """
         pieces: Iterable[Piece] = ()
+        if self._cancelled is not None:
+            return
         try:
             pieces = answer(request)
             self._pump(pieces, Transcript(request))
@@ -67,8 +69,7 @@ class Generation:
     async def take(self) -> list[Item]:
         """Wait for more, and give all that is there; the last item of an answer is its end or its error.
 
-        :raises CancelledError: the answer was cancelled
-        :raises UMLError: it was cancelled with that error
+        :raises Abandoned: the answer was cancelled; or whatever ``cancel`` was given
         """
         await self._ready.wait()
         if self._cancelled is not None:
@@ -81,7 +82,7 @@ class Generation:
 
     def cancel(self, error: Exception | None = None) -> None:
         """Nobody waits any more. *error* is what ``take`` raises."""
-        self._cancelled = self._cancelled or error or CancelledError()
+        self._cancelled = self._cancelled or error or Abandoned()
         self._room.set()
         self._ready.set()
 

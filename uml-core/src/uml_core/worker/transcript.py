@@ -51,7 +51,9 @@ class Transcript:
     def _add_text(self, piece: str | bytes) -> str:
         if not piece:
             return ""
-        if self._count == self._limit:  # one piece more than asked for: only now is it sure that it did not end by itself
+        if (
+            self._count == self._limit
+        ):  # one piece more than asked for: only now is it sure that it did not end by itself
             self._end("length")
             return ""
         self._count += 1
