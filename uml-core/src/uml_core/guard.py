@@ -26,7 +26,7 @@ LINUX = sys.platform == "linux"
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(2) where there is one; elsewhere the control pipe alone tells of the parent's death."""
+    """Set a process attribute, on Linux; elsewhere the control pipe alone tells of the parent's death."""
     if LINUX:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
@@ -74,7 +74,7 @@ class Guard:
             os.close(self.control)
             os.close(self.report)
             offer_to_oom_killer()
-            os.execvp(argv[0], argv)
+            os.execvp(argv[0], argv)  # noqa: S606
         except OSError as error:
             os.write(2, f"can't start {argv[0]}: {error.strerror}\n".encode())
         finally:

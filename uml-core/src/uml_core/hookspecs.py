@@ -92,9 +92,7 @@ def uml_model_stores() -> Iterable[ModelStore]:  # type: ignore[empty-body]
 
 
 @hookspec
-def uml_detect_backend(  # type: ignore[empty-body]
-    model: ModelSource, host: HostInfo, settings: Mapping[str, Any]
-) -> Match | Rejected | None:
+def uml_detect_backend(model: ModelSource, host: HostInfo, settings: Mapping[str, Any]) -> Match | Rejected | None:
     """Say whether this backend can load *model* on *host*.
 
     When: before every load, for each backend on its own. Called by: ``planning``, in a thread with a deadline; an
@@ -104,7 +102,7 @@ def uml_detect_backend(  # type: ignore[empty-body]
     :param model: the resolved files and what their headers say
     :param host: the cores and the memory of this machine
     :param settings: the plugin's own table of ``uml.toml``, validated
-    :returns: ``Match`` to offer, ``Rejected`` if the format is yours but can't be loaded here, ``None`` if it isn't yours
+    :returns: ``Match`` to offer; ``Rejected`` if it is yours but can't be loaded here; ``None`` if it isn't yours
 
     Example::
 

@@ -42,7 +42,7 @@ class ServerSettings(_Table):
     )
     allowed_origins: Words = Field(default_factory=list, description="web origins that may call the gateway")
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="largest request body")
-    autoload: bool = Field(True, description="a request for a known model that is not loaded loads it")
+    autoload: bool = Field(default=True, description="a request for a known model that is not loaded loads it")
     load_wait_s: float = Field(60.0, gt=0, description="how long a request waits for its model before 503")
 
 
@@ -102,14 +102,18 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("uml"), description="database, run files and logs")
     models_dir: Path | None = Field(None, description="the models folder; `models` in data_dir when absent")
-    context_length: int = Field(8192, gt=0, description="tokens of context, if the model has as many and none are asked for")
+    context_length: int = Field(
+        8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
+    )
     threads: int | None = Field(None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent")
-    server: ServerSettings = Field(default_factory=ServerSettings)
-    supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
-    plugins: PluginSettings = Field(default_factory=PluginSettings)
+    server: ServerSettings = ServerSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    plugins: PluginSettings = PluginSettings()
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     disabled_plugins: Words = Field(default_factory=list, description="UML_DISABLED_PLUGINS: never import these")
-    strict_plugins: bool = Field(False, description="UML_STRICT_PLUGINS=1: a plugin that fails ends the program")
+    strict_plugins: bool = Field(
+        default=False, description="UML_STRICT_PLUGINS=1: a plugin that fails ends the program"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -117,8 +121,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic-settings passes it by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, InitSettingsSource(settings_cls, _read_file(settings_path()))
 

@@ -65,7 +65,9 @@ def gateway_listener(host: str, port: int) -> socket.socket:
                 f"port {port} on {host} is taken by {holder(port)}; stop that program, or choose another port "
                 "with --port"
             ) from None
-        raise PortInUseError(f"can't listen on {host} port {port}: {error.strerror}; choose another with --port") from None
+        raise PortInUseError(
+            f"can't listen on {host} port {port}: {error.strerror}; choose another with --port"
+        ) from None
 
 
 def holder(port: int) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen, mutable
 
-from uml_core.supervisor.client import WorkerClient
 from uml_core.types import LoadRequest, Plan, SwitchState
+
+if TYPE_CHECKING:
+    from uml_core.supervisor.client import WorkerClient
 
 
 @frozen(eq=False)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from uml_core.errors import ShuttingDownError, TaskNotSupportedError, UMLError, WorkerCrashedError
-from uml_core.planning import Planner
 from uml_core.settings import Settings
 from uml_core.supervisor.messages import (
     Acquire,
@@ -29,6 +28,9 @@ from uml_core.supervisor.messages import (
 )
 from uml_core.supervisor.slot import Slot
 from uml_core.types import LoadRequest, Plan, SwitchState, WorkerState
+
+if TYPE_CHECKING:
+    from uml_core.planning import Planner
 
 PLAN_S = 60.0
 READY = frozenset({WorkerState.READY, WorkerState.BUSY})
@@ -88,10 +90,11 @@ class Owner:
         if acquire.reply.done():  # the client has left
             return
         if self.stopping:
-            return acquire.reply.set_exception(going_down())
-        if self._serves(acquire.request) and self._drained is None:
-            return self._grant(acquire)
-        self._job_for(acquire.request, reason="a request needs it").acquires.append(acquire)
+            acquire.reply.set_exception(going_down())
+        elif self._serves(acquire.request) and self._drained is None:
+            self._grant(acquire)
+        else:
+            self._job_for(acquire.request, reason="a request needs it").acquires.append(acquire)
 
     def _serves(self, request: LoadRequest) -> bool:
         plan = self.slot.plan
@@ -111,7 +114,8 @@ class Owner:
         if acquire.task not in plan.tasks:
             can = ", ".join(plan.tasks)
             sentence = f"model '{plan.model_id}' can't do {acquire.task}; it can do {can}"
-            return acquire.reply.set_exception(TaskNotSupportedError(sentence))
+            acquire.reply.set_exception(TaskNotSupportedError(sentence))
+            return
         self.leases += 1
         if self.leases == 1:
             self.slot.move(WorkerState.BUSY)
@@ -132,7 +136,8 @@ class Owner:
 
     def _on_load(self, load: Load) -> None:
         if self.stopping:
-            return load.reply.set_exception(going_down())
+            load.reply.set_exception(going_down())
+            return
         job = next((job for job in (self._running, *self._queue) if job and job.joins(load)), None)
         if job is None:
             job = self._enqueue(Job(load.request, reason="a load was asked for", allow_path=load.allow_path))
@@ -140,7 +145,8 @@ class Owner:
 
     def _on_unload(self, unload: Unload) -> None:
         if self.stopping:
-            return unload.reply.set_exception(going_down())
+            unload.reply.set_exception(going_down())
+            return
         self._enqueue(Job(None, reason="unload was asked for", unloads=[unload.reply]))
 
     def _enqueue(self, job: Job) -> Job:
@@ -156,7 +162,7 @@ class Owner:
         error: BaseException | None = None
         try:
             await self._switch(job)
-        except (Exception, asyncio.CancelledError) as raised:
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # it is told to who waits
             error = raised
         self.inbox.put_nowait(Finished(job, error))
 

@@ -66,7 +66,8 @@ class WorkerProcess:
         for descriptor in descriptors:
             flags += ["--close", str(descriptor)]
         try:
-            guard = subprocess.Popen(
+            # Blocks for a few ms. asyncio's own way would fork in a thread on some loops: PDEATHSIG forbids that.
+            guard = subprocess.Popen(  # noqa: ASYNC220
                 [sys.executable, "-I", "-S", str(GUARD), *flags, "--", *argv],
                 cwd=folder,
                 env=dict(environment),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 from uml_core.errors import InternalServerError, ModelLoadError, UMLError
 from uml_core.supervisor.client import WorkerClient
@@ -42,7 +43,7 @@ async def wait_ready(
     try:
         async with asyncio.timeout(timeout_s):
             while not process.exited.done():
-                if await _answers(client, command.ready_path, on_progress):
+                if await _answers_while_alive(process, client, command.ready_path, on_progress):
                     await _prove_ours(process, command, launch)
                     return
                 await asyncio.wait([process.exited], timeout=pause_s)
@@ -55,6 +56,19 @@ async def wait_ready(
     if command.accepts == "port" and await asyncio.to_thread(_is_foreign, launch.port):
         raise PortLostError(f"port {launch.port} was taken by {holder(launch.port)} before the worker could bind it")
     raise ModelLoadError("the worker ended while loading")
+
+
+async def _answers_while_alive(
+    process: WorkerProcess, client: WorkerClient, path: str, on_progress: Callable[[float], None]
+) -> bool:
+    """Ask once; its end is noticed at once, also while somebody else keeps us waiting on that port."""
+    question = asyncio.create_task(_answers(client, path, on_progress))
+    try:
+        both: list[asyncio.Future[Any]] = [question, process.exited]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return question.done() and question.result()
+    finally:
+        question.cancel()
 
 
 async def _answers(client: WorkerClient, path: str, on_progress: Callable[[float], None]) -> bool:

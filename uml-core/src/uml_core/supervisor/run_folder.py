@@ -77,4 +77,3 @@ def write_private(path: Path, text: str) -> None:
 
 def remove(launch: Launch) -> None:
     shutil.rmtree(launch.run_dir, ignore_errors=True)
-

@@ -127,13 +127,12 @@ class Slot:
             model_id=plan.model_id,
             generation=generation,
             error_codes=command.error_codes,
+            rewrites_frames=command.rewrites_frames,
             silence_s=self._settings.supervisor.request_timeout_s,
         )
         self.move(WorkerState.LOADING)
         limit_s = min(command.ready_timeout_s, self._settings.supervisor.load_timeout_s)
-        await wait_ready(
-            self.process, self.client, command, launch, timeout_s=limit_s, on_progress=self._set_progress
-        )
+        await wait_ready(self.process, self.client, command, launch, timeout_s=limit_s, on_progress=self._set_progress)
 
     async def _ask(self, plan: Plan, launch: Launch) -> WorkerCommand:
         command = await self._hook("uml_launch_worker", plan=plan, launch=launch)
@@ -249,4 +248,3 @@ class Slot:
                 break
             await asyncio.sleep(0.05)
         return free
-

@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
 
 from uml_core.errors import ModelLoadingError
-from uml_core.planning import Planner
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
-from uml_core.supervisor.client import WorkerClient
 from uml_core.supervisor.messages import Acquire, Lease, Load, Release, Stop, Unload
 from uml_core.supervisor.owner import Owner, going_down
 from uml_core.supervisor.slot import Slot
 from uml_core.types import LoadRequest, Plan, WorkerState
+
+if TYPE_CHECKING:
+    from uml_core.planning import Planner
+    from uml_core.supervisor.client import WorkerClient
 
 
 @frozen(kw_only=True)
@@ -96,7 +98,9 @@ class Supervisor:
         return await reply
 
     @contextlib.asynccontextmanager
-    async def lease(self, request: LoadRequest, task: str, *, wait_s: float | None = None) -> AsyncIterator[WorkerClient]:
+    async def lease(
+        self, request: LoadRequest, task: str, *, wait_s: float | None = None
+    ) -> AsyncIterator[WorkerClient]:
         """Hold the worker of a model for one request; it is loaded if it isn't, and not unloaded meanwhile.
 
         :param task: the pipeline tag that the model must serve

@@ -39,7 +39,7 @@ class Level(enum.IntEnum):
 
 @frozen
 class Match:
-    """This backend can load the model here. ``tasks`` narrows the backend's tasks to what this model can do."""
+    """The backend can load the model here. ``tasks`` narrows the backend's tasks to what this model can do."""
 
     level: Level
     reason: str

@@ -12,7 +12,7 @@ from uml_core.types.model import ModelSource
 
 @frozen(kw_only=True)
 class LoadRequest:
-    """What somebody asked to load. ``options`` are the backend's own names; the other fields are core's neutral ones."""
+    """What somebody asked to load. ``options`` have the backend's own names, the other fields core's neutral ones."""
 
     model: str
     backend: str | None = None

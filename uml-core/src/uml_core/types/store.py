@@ -10,7 +10,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class StoredModel:
-    """One loadable model of a store. ``id`` is what users and the HTTP face call it; ``path`` never leaves the machine."""
+    """One model of a store. ``id`` is what users and the HTTP face call it; ``path`` never leaves the machine."""
 
     id: str
     path: Path

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 class WorkerResponse(Protocol):
     """A worker's answer while it arrives. Closing it early cancels the work in the engine."""
 
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -27,7 +30,8 @@ class WorkerResponse(Protocol):
 class Worker(Protocol):
     """The worker that a request holds a lease on."""
 
-    model_id: str
+    @property
+    def model_id(self) -> str: ...
 
     async def post(self, path: str, body: Mapping[str, Any]) -> WorkerResponse: ...
 
