@@ -35,24 +35,24 @@ class _Table(BaseModel):
 class ServerSettings(_Table):
     """``[server]``: the HTTP face."""
 
-    host: str = Field("127.0.0.1", description="address to bind; anything but loopback needs an auth scheme")
-    port: int = Field(8650, ge=0, le=65535, description="port to bind; 0 takes a free one")
+    host: str = Field(default="127.0.0.1", description="address to bind; anything but loopback needs an auth scheme")
+    port: int = Field(default=8650, ge=0, le=65535, description="port to bind; 0 takes a free one")
     allowed_hosts: Words = Field(
         default_factory=list, description="names accepted in the Host header besides this machine's loopback names"
     )
     allowed_origins: Words = Field(default_factory=list, description="web origins that may call the gateway")
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="largest request body")
     autoload: bool = Field(default=True, description="a request for a known model that is not loaded loads it")
-    load_wait_s: float = Field(60.0, gt=0, description="how long a request waits for its model before 503")
+    load_wait_s: float = Field(default=60.0, gt=0, description="how long a request waits for its model before 503")
 
 
 class SupervisorSettings(_Table):
     """``[supervisor]``: the worker."""
 
-    ports: str = Field("18650-18699", pattern=r"^\d{1,5}-\d{1,5}$", description="ports that workers may listen on")
-    load_timeout_s: float = Field(600.0, gt=0, description="longest time from launch to ready")
-    drain_timeout_s: float = Field(30.0, ge=0, description="how long running requests may go on before a stop")
-    request_timeout_s: float = Field(300.0, gt=0, description="longest silence of a worker within one answer")
+    ports: str = Field(default="18650-18699", pattern=r"^\d{1,5}-\d{1,5}$", description="ports that workers may listen on")
+    load_timeout_s: float = Field(default=600.0, gt=0, description="longest time from launch to ready")
+    drain_timeout_s: float = Field(default=30.0, ge=0, description="how long running requests may go on before a stop")
+    request_timeout_s: float = Field(default=300.0, gt=0, description="longest silence of a worker within one answer")
     pass_environment: Words = Field(
         default_factory=list, description="further environment variables that workers may see"
     )
@@ -68,7 +68,7 @@ class PluginSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    allow: Words | None = Field(None, description="import only these entry points; all when absent")
+    allow: Words | None = Field(default=None, description="import only these entry points; all when absent")
     disabled: Words = Field(default_factory=list, description="never import these entry points")
     prefer: Words = Field(default_factory=list, description="backends that win a tie, best first")
 
@@ -86,10 +86,10 @@ class PluginSettings(BaseModel):
 class ModelSettings(_Table):
     """``[models."id"]``: what one model gets."""
 
-    alias: str | None = Field(None, description="another name for this model")
-    backend: str | None = Field(None, description="the backend that loads it")
-    context_length: int | None = Field(None, gt=0, description="tokens of context a sequence")
-    parallel: int | None = Field(None, gt=0, le=64, description="sequences at once")
+    alias: str | None = Field(default=None, description="another name for this model")
+    backend: str | None = Field(default=None, description="the backend that loads it")
+    context_length: int | None = Field(default=None, gt=0, description="tokens of context a sequence")
+    parallel: int | None = Field(default=None, gt=0, le=64, description="sequences at once")
     options: dict[str, Any] = Field(default_factory=dict, description="the backend's own options")
 
 
@@ -101,11 +101,11 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("uml"), description="database, run files and logs")
-    models_dir: Path | None = Field(None, description="the models folder; `models` in data_dir when absent")
+    models_dir: Path | None = Field(default=None, description="the models folder; `models` in data_dir when absent")
     context_length: int = Field(
-        8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
+        default=8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
     )
-    threads: int | None = Field(None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent")
+    threads: int | None = Field(default=None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent")
     server: ServerSettings = ServerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     plugins: PluginSettings = PluginSettings()

@@ -1,0 +1,126 @@
+"""A real gateway in a process of its own, as a user starts it, with a real model."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import openai
+import psutil
+import pytest
+
+
+class Gateway:
+    """`uml serve` on a data folder of its own."""
+
+    def __init__(self, folder, models, **environment):
+        self.data = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("UML_")},
+            "UML_DATA_DIR": str(folder),
+            "UML_MODELS_DIR": str(models),
+            "UML_CONFIG": str(folder / "uml.toml"),
+            **environment,
+        }
+        self.process = None
+
+    def uml(self, *words, **rest):
+        """Run a command of the CLI to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "uml_core", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            **rest,
+        )
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "uml_core", "serve", "--port", "0"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.until(lambda: self.file.exists() and self.alive())
+        return self
+
+    def alive(self):
+        with contextlib.suppress(httpx.HTTPError, ValueError, OSError):
+            return httpx.get(f"{self.url}/livez").status_code == 200
+        return False
+
+    def until(self, condition, limit_s=30.0):
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            if self.process and self.process.poll() is not None:
+                raise AssertionError(self.process.stdout.read().decode())
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.02)
+
+    @property
+    def file(self):
+        return self.data / "run" / "gateway.json"
+
+    @property
+    def url(self):
+        return json.loads(self.file.read_text())["url"]
+
+    @property
+    def openai(self):
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+
+    def load(self, model, **rest):
+        answer = httpx.post(f"{self.url}/load_model", json={"model": model, **rest}, timeout=100)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def active(self):
+        return httpx.get(f"{self.url}/active_model").json()
+
+    def offspring(self):
+        """Every process that this gateway's workers are made of."""
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(60)
+        if self.process:
+            self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory, smollm2):
+    """A models folder with the real model, linked, under its own name."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "SmolLM2-135M-Instruct.Q4_1.gguf").symlink_to(smollm2)
+    return folder
+
+
+@pytest.fixture
+def gateway(tmp_path, models):
+    made = Gateway(tmp_path / "data", models)
+    made.data.mkdir()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module", params=["llamaserver", "llamacpp"])
+def loaded(request, tmp_path_factory, models):
+    """A gateway that has the real model loaded through one of the backends."""
+    made = Gateway(tmp_path_factory.mktemp(request.param), models)
+    made.start()
+    made.load("SmolLM2-135M-Instruct.Q4_1", backend=request.param, context_length=2048)
+    yield made
+    made.stop()
+    shutil.rmtree(made.data, ignore_errors=True)
