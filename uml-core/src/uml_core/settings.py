@@ -41,7 +41,7 @@ class ServerSettings(_Table):
         default_factory=list, description="names accepted in the Host header besides this machine's loopback names"
     )
     allowed_origins: Words = Field(default_factory=list, description="web origins that may call the gateway")
-    max_body_bytes: int = Field(32 * 2**20, gt=0, description="largest request body")
+    max_body_bytes: int = Field(default=32 * 2**20, gt=0, description="largest request body")
     autoload: bool = Field(default=True, description="a request for a known model that is not loaded loads it")
     load_wait_s: float = Field(default=60.0, gt=0, description="how long a request waits for its model before 503")
 
@@ -49,7 +49,9 @@ class ServerSettings(_Table):
 class SupervisorSettings(_Table):
     """``[supervisor]``: the worker."""
 
-    ports: str = Field(default="18650-18699", pattern=r"^\d{1,5}-\d{1,5}$", description="ports that workers may listen on")
+    ports: str = Field(
+        default="18650-18699", pattern=r"^\d{1,5}-\d{1,5}$", description="ports that workers may listen on"
+    )
     load_timeout_s: float = Field(default=600.0, gt=0, description="longest time from launch to ready")
     drain_timeout_s: float = Field(default=30.0, ge=0, description="how long running requests may go on before a stop")
     request_timeout_s: float = Field(default=300.0, gt=0, description="longest silence of a worker within one answer")
@@ -105,7 +107,9 @@ class Settings(BaseSettings):
     context_length: int = Field(
         default=8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
     )
-    threads: int | None = Field(default=None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent")
+    threads: int | None = Field(
+        default=None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent"
+    )
     server: ServerSettings = ServerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     plugins: PluginSettings = PluginSettings()
