@@ -1,0 +1,110 @@
+"""An engine that does what the last message says; what happened to it is told on stderr."""
+
+import sys
+import time
+from pathlib import Path
+
+from uml_core.errors import ContextLengthExceededError, InvalidModelFileError
+from uml_core.worker import Delta, serve
+
+PACE_S = 0.01
+
+
+def tell(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+class Engine:
+    honours = ("response_format",)
+
+    def chat(self, request):
+        order, _, rest = request.text_messages()[-1]["content"].partition(" ")
+        tell(f"begin {order} {rest}")
+        count = 0
+        try:
+            for piece in getattr(self, order)(rest, request):
+                count += 1
+                yield piece
+        finally:
+            tell(f"end {order} {rest} after {count}")
+
+    def say(self, text, request):
+        yield from text.split("|")
+
+    def count(self, text, request):
+        yield Delta(prompt_tokens=3)
+        yield from (f"{number} " for number in range(int(text)))
+
+    def report(self, text, request):
+        yield Delta(text, finish_reason="length", prompt_tokens=7, completion_tokens=11)
+        yield "never sent"
+
+    def spell(self, text, request):
+        yield from (bytes([byte]) for byte in text.encode())
+
+    def endless(self, text, request):
+        while True:
+            time.sleep(PACE_S)
+            yield "again "
+
+    def flood(self, text, request):
+        while True:
+            yield "x" * 16384
+
+    def think(self, path, request):
+        while not Path(path).exists():
+            time.sleep(PACE_S)
+            yield Delta()
+        yield "thought"
+
+    def ponder(self, text, request):
+        while not request.cancelled():
+            time.sleep(PACE_S)
+        tell("noticed")
+        yield "too late"
+
+    def sleep(self, text, request):
+        time.sleep(float(text))
+        yield "awake"
+
+    def fail(self, text, request):
+        yield from ("fine " for _ in range(int(text)))
+        raise RuntimeError("the engine's own words")
+
+    def refuse(self, text, request):
+        raise ContextLengthExceededError("the prompt has 9000 tokens, the context 2048")
+        yield
+
+    def leave(self, text, request):
+        yield "bye"
+        sys.exit("the engine called exit")
+
+    def close(self):
+        tell("engine closed")
+
+
+class CompletingEngine:
+    def complete(self, request):
+        yield from (request.prompt, "!")
+
+
+def load(plan, progress):
+    script = plan.options
+    if gate := script.get("gate"):
+        progress(0.4)
+        while not Path(gate).exists():
+            time.sleep(PACE_S)
+    match script.get("load"):
+        case "bad file":
+            raise InvalidModelFileError(f"'{plan.model.path}' is truncated;\nfetch it again")
+        case "no engine":
+            raise ImportError("No module named 'engine'")
+        case "crash":
+            raise RuntimeError("out of something")
+        case "exit":
+            sys.exit(7)
+    return CompletingEngine() if script.get("completes") else Engine()
+
+
+if __name__ == "__main__":
+    serve(load)

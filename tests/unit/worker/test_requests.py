@@ -1,0 +1,71 @@
+import pytest
+
+from uml_core.errors import BadRequestError
+from uml_core.worker import ChatRequest, CompletionRequest
+
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def test_known_fields_are_read_and_the_rest_is_extra():
+    body = {
+        "model": "m",
+        "stream": True,
+        "stream_options": {},
+        "messages": HELLO,
+        "max_completion_tokens": 5,
+        "temperature": 1,
+        "top_k": 3,
+        "stop": "END",
+        "seed": 7,
+        "typical_p": 0.5,
+    }
+    request = ChatRequest.read(body)
+    assert request.messages == tuple(HELLO)
+    assert (request.max_tokens, request.temperature, request.top_k, request.seed) == (5, 1.0, 3, 7)
+    assert request.stop == ("END",)
+    assert request.top_p is None
+    assert request.extra == {"typical_p": 0.5}
+    assert not request.cancelled()
+
+
+def test_max_tokens_goes_before_its_newer_name_when_both_are_there():
+    assert ChatRequest.read({"messages": HELLO, "max_tokens": 2, "max_completion_tokens": 5}).max_tokens == 2
+
+
+def test_null_is_nothing_said():
+    request = ChatRequest.read({"messages": HELLO, "max_tokens": None, "stop": None, "temperature": None})
+    assert (request.max_tokens, request.stop, request.temperature) == (None, (), None)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read"), [("text", "text"), (["text"], "text"), ([1, 2], (1, 2)), ([[1, 2]], (1, 2)), ("", "")]
+)
+def test_prompts(prompt, read):
+    assert CompletionRequest.read({"prompt": prompt}).prompt == read
+
+
+@pytest.mark.parametrize("prompt", [None, 3, [], ["a", "b"], [1, "b"], [True], {}, [[]]])
+def test_prompts_that_are_refused(prompt):
+    with pytest.raises(BadRequestError, match="'prompt' must be one text") as raised:
+        CompletionRequest.read({"prompt": prompt})
+    assert raised.value.param == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("hi", "hi"),
+        (None, ""),
+        ([], ""),
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
+    ],
+)
+def test_contents_as_text(content, text):
+    request = ChatRequest.read({"messages": [{"role": "user", "name": "me", "content": content}]})
+    assert request.text_messages() == [{"role": "user", "name": "me", "content": text}]
+
+
+@pytest.mark.parametrize("content", [3, {}, ["a"], [{"type": "image_url"}], [{"type": "text"}], [None]])
+def test_contents_that_are_no_text(content):
+    with pytest.raises(BadRequestError, match="may hold only text"):
+        ChatRequest.read({"messages": [{"role": "user", "content": content}]}).text_messages()
