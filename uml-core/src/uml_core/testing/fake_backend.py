@@ -75,6 +75,7 @@ class FakeOptions(BaseModel):
     text: str | None = Field(None, description="say this, a character a token, instead of numbered words")
     chunked: bool | None = Field(None, description="streams are chunked (true), or end with the connection")
     foreign_errors: bool | None = Field(None, description="a too long prompt gets exceed_context_size_error")
+    deaf: bool | None = Field(None, description="go on with an answer after its client has left")
     stream_fault: Literal["none", "crash", "half_frame", "hang", "freeze", "close", "error", "garbage"] | None = Field(
         None,
         description="crash: by stream_signal; half_frame: KILL within a frame; hang: the answer stops, /health goes on;"
@@ -213,4 +214,9 @@ def read_progress(line: str) -> float | None:
     return float(words[2]) if words[:2] == ["load", "progress"] else None
 
 
-FAKE_FORMAT = ModelFormat(name="fake", claims=lambda _, head: head.startswith(MAGIC), read=read_fake_model)
+def claims_fake_model(_: Path, head: bytes) -> bool:
+    """Whether *head* is the beginning of a fake model."""
+    return head.startswith(MAGIC)
+
+
+FAKE_FORMAT = ModelFormat(name="fake", claims=claims_fake_model, read=read_fake_model)

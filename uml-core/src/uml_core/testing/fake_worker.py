@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "chunked": True,
     "context_length": 4096,
     "crash_idle_after_s": None,
+    "deaf": False,
     "flood_bytes": 0,
     "foreign_errors": False,
     "grandchild": "none",
@@ -316,7 +317,8 @@ class Completion:
 
     def wait(self, seconds: float) -> None:
         """Wait for the next token, unless the client leaves or the worker is told to stop."""
-        readable, _, _ = select.select([self.connection], [], [], seconds)
+        listened = [] if self.worker.script.deaf else [self.connection]
+        readable, _, _ = select.select(listened, [], [], seconds)
         gone = readable and not self.connection.recv(1, socket.MSG_PEEK)
         if gone or self.worker.stopping.is_set():
             say(f"cancelled after {self.sent} tokens")
@@ -349,8 +351,9 @@ class Completion:
 
     def send(self, data: bytes) -> None:
         """Send a part of the stream, as an HTTP chunk if the script says so."""
-        chunked = self.worker.script.chunked
-        self.connection.sendall(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+        chunk = b"%x\r\n%b\r\n" % (len(data), data) if self.worker.script.chunked else data
+        with contextlib.suppress(OSError) if self.worker.script.deaf else contextlib.nullcontext():
+            self.connection.sendall(chunk)
 
 
 def complete(completion: Completion) -> None:
