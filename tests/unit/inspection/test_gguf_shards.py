@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from uml_core.errors import InvalidModelFileError
+from uml_core.inspection.gguf import read
+from uml_core.testing.gguf import write_gguf
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_any_part_stands_for_the_whole_model(splits, asked):
+    parts = splits(3)
+    source = read(parts[asked])
+    assert source.path == parts[0]
+    assert source.files == tuple(parts)
+    assert source.parameters == 3 * 32
+    assert source.size_bytes == sum(part.stat().st_size for part in parts)
+    assert source.name == "Tiny"
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_missing_part_is_named(splits, missing):
+    parts = splits(3)
+    parts[missing].unlink()
+    with pytest.raises(InvalidModelFileError, match=rf"'big-0000{missing + 1}-of-00003\.gguf'"):
+        read(parts[0])
+
+
+def test_a_truncated_part_is_named(splits):
+    parts = splits(3)
+    parts[2].write_bytes(parts[2].read_bytes()[:-1])
+    with pytest.raises(InvalidModelFileError, match=r"'big-00003-of-00003\.gguf' is not a whole GGUF file"):
+        read(parts[0])
+
+
+def test_parts_that_were_swapped(splits):
+    parts = splits(3)
+    swapped = parts[2].read_bytes()
+    parts[2].write_bytes(parts[1].read_bytes())
+    parts[1].write_bytes(swapped)
+    with pytest.raises(InvalidModelFileError, match=r"'big-00002-of-00003\.gguf' is not part 2 of 3"):
+        read(parts[0])
+
+
+def test_a_part_of_another_model_with_as_many_parts(splits):
+    parts = splits(2)
+    metadata = {"split.count": 2, "split.no": 1, "split.tensors.count": 2}
+    write_gguf(parts[1], metadata, tensors={"blk.0.weight": (4, 8)})
+    with pytest.raises(InvalidModelFileError, match="is not part 2 of 2"):
+        read(parts[0])
+    write_gguf(parts[1], metadata, tensors={"a": (1,), "b": (1,)})
+    with pytest.raises(InvalidModelFileError, match="hold 3 tensors, not 2"):
+        read(parts[0])
+
+
+def test_a_part_under_another_name(splits):
+    part = splits(2)[0].rename(splits(2)[0].with_name("renamed.gguf"))
+    with pytest.raises(InvalidModelFileError, match=r"'renamed\.gguf' is one of 2 parts, but its name"):
+        read(part)
+
+
+def test_a_whole_model_that_is_named_like_a_part(tmp_path):
+    path = write_gguf(tmp_path / "odd-00001-of-00009.gguf", {"general.architecture": "llama"}, tensors={"w": (4,)})
+    assert read(path).files == (path,)
+
+
+def test_a_count_that_nothing_can_have_is_refused_at_the_first_part_that_is_missing(tmp_path):
+    path = write_gguf(tmp_path / "big-00001-of-99999.gguf", {"split.count": 99999, "split.no": 0})
+    with pytest.raises(InvalidModelFileError, match=r"'big-00002-of-99999\.gguf', part 2 of 99999"):
+        read(path)
