@@ -44,7 +44,8 @@ def uml_backend_info() -> BackendInfo:  # type: ignore[empty-body]
 
         class Options(BaseModel):
             model_config = ConfigDict(extra="forbid")
-            n_ctx: int | None = None
+            n_ctx: int | None = Field(None, ge=1, description="tokens of context")
+
 
         @hookimpl
         def uml_backend_info():
@@ -84,10 +85,14 @@ def uml_model_stores() -> Iterable[ModelStore]:  # type: ignore[empty-body]
 
         @hookimpl
         def uml_model_stores():
-            yield ModelStore(name="usb-stick", list=lambda: [
-                StoredModel(id=p.stem, path=p, size_bytes=p.stat().st_size, store="usb-stick")
-                for p in Path("/media/stick").glob("*.gguf")
-            ])
+            stick = Path("/media/stick")
+            yield ModelStore(
+                name="stick",
+                list=lambda: [
+                    StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="stick")
+                    for path in stick.glob("*.gguf")
+                ],
+            )
     """
 
 
@@ -131,7 +136,7 @@ def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:  # type: ign
 
         @hookimpl
         def uml_launch_worker(plan, launch):
-            return WorkerCommand.python("uml_mine.worker")     # a module that calls uml_core.worker.serve(load)
+            return WorkerCommand.python("uml_mine.worker")  # a module that calls uml_core.worker.serve(load)
     """
 
 
@@ -167,6 +172,7 @@ def uml_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
 
         async def shout(request, worker):
             return await worker.post("/v1/completions", {"prompt": request.text.upper(), "max_tokens": 32})
+
 
         @hookimpl
         def uml_tasks():

@@ -24,7 +24,7 @@ class AnsweringTests(Running):
         """The readiness path refuses a wrong token.
 
         A failure means that a foreign process on this port would be taken for the worker. Choose a ``ready_path`` that
-        is behind authentication (``/props`` of llama-server, not its public ``/health``), and give the engine the token.
+        is behind authentication (``/props`` of llama-server, not its public ``/health``), and give it the token.
         """
         path = live.witness.commands[-1].ready_path
         assert live.get_as("not-the-token", path) in {401, 403}

@@ -30,7 +30,7 @@ class DetectionTests(Subject):
         """The sample gets a ``Match``, with a level, a reason, and tasks of the card.
 
         A failure means that `uml run` would not choose this backend. Look whether the sample's format, as core or the
-        plugin's own ``uml_model_formats`` read it, is in ``BackendInfo.formats``, and what ``uml_detect_backend`` wants.
+        plugin's own ``uml_model_formats`` read it, is in ``BackendInfo.formats``, and what the hook wants.
         """
         self.need_engine()
         assert source.format in info.formats
