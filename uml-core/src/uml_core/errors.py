@@ -9,6 +9,8 @@ UMLError
 ├── PermissionDeniedError          403  forbidden
 ├── NotFoundError                  404  not_found
 │   └── ModelNotFoundError              model_not_found
+├── MethodNotAllowedError          405  method_not_allowed
+├── RequestTimeoutError            408  request_timeout
 ├── ConflictError                  409  conflict
 │   ├── GatewayRunningError             gateway_running
 │   └── PortInUseError                  port_in_use
@@ -124,6 +126,23 @@ class ModelNotFoundError(NotFoundError):
 
     type = "invalid_request_error"
     code = "model_not_found"
+
+
+class MethodNotAllowedError(UMLError):
+    """The path is there, but not for this method."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class RequestTimeoutError(UMLError):
+    """The client took too long to send its request."""
+
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
+    permanent = False
 
 
 class ConflictError(UMLError):

@@ -1,0 +1,52 @@
+"""Put the parts together from the settings; the only module that knows all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uml_core import plugins as plugin_loader
+from uml_core.plugins import Plugins
+from uml_core.settings import Settings
+
+if TYPE_CHECKING:
+    from uml_core.planning import Planner
+    from uml_core.registry import Registry
+    from uml_core.supervisor import Supervisor
+
+
+def plugins_of(settings: Settings) -> Plugins:
+    """Load the built-in plugins, and those that the settings allow.
+
+    :raises PluginConflictError: two distributions claim one name
+    """
+    from uml_core.inspection import plugin as formats
+    from uml_core.registry.plugin import BuiltinStores
+    from uml_core.tasks import plugin as tasks
+
+    return plugin_loader.load(
+        builtins={"formats": formats, "stores": BuiltinStores(settings), "tasks": tasks},
+        allow=settings.plugins.allow,
+        disabled=(*settings.plugins.disabled, *settings.disabled_plugins),
+        strict=settings.strict_plugins,
+    )
+
+
+def registry_of(settings: Settings, plugins: Plugins) -> Registry:
+    """The models that the plugins' stores have."""
+    from uml_core.registry import Registry
+
+    return Registry(plugins.stores(), plugins.formats(), settings)
+
+
+def planner_of(settings: Settings, plugins: Plugins, registry: Registry) -> Planner:
+    """What decides how a model is loaded."""
+    from uml_core.planning import Planner
+
+    return Planner(plugins, registry, settings)
+
+
+def supervisor_of(settings: Settings, plugins: Plugins, registry: Registry) -> Supervisor:
+    """What loads it; to be entered as a context."""
+    from uml_core.supervisor import Supervisor
+
+    return Supervisor(plugins, planner_of(settings, plugins, registry), settings)

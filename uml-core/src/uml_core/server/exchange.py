@@ -1,0 +1,185 @@
+"""One HTTP request and its answer, and all those that are under way."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from starlette.types import Message, Scope, Send
+
+from uml_core.errors import ShuttingDownError, UMLError
+from uml_core.server.errors import frame_of, response_of
+from uml_core.server.usage import Usage
+
+INTERRUPT_S = 5.0
+"""How long an interrupted request may take to say its last words: a client that reads nothing can't have them."""
+
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+EVENT_STREAM = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class ClientGone(Exception):
+    """The client has closed its connection: nobody is left to answer."""
+
+
+class Exchange:
+    """A request on its way. Its own task answers it; others may only :meth:`interrupt` that task.
+
+    ``status`` is None until the head of the answer is sent; ``ended`` says what ended it before its end. ``first_s``
+    is when the first part of a model's answer came, on the loop's clock like ``started_s``.
+    """
+
+    def __init__(self, scope: Scope, send: Send, *, headers: list[tuple[bytes, bytes]]) -> None:
+        """Take over *send*.
+
+        :param headers: what the answer's head has in any case
+        """
+        self.loop = asyncio.get_running_loop()
+        self.started_s = self.loop.time()
+        self.sent_s = self.started_s
+        self.first_s: float | None = None
+        self.scope = scope
+        self.id = _request_id(scope)
+        self.headers = [(b"x-request-id", self.id.encode()), *headers]
+        self.status: int | None = None
+        self.streams = False
+        self.complete = False
+        self.writing = False
+        self.ended: str | None = None
+        self.model: str | None = None
+        self.generation: int | None = None
+        self.usage = Usage()
+        self._send = send
+        self._task = asyncio.current_task()
+        self._reason: UMLError | ClientGone | None = None
+
+    @classmethod
+    def of(cls, scope: Scope) -> Self:
+        """The exchange that *scope* belongs to."""
+        exchange: Self = scope["uml.exchange"]
+        return exchange
+
+    async def send(self, message: Message) -> None:
+        """Send as an ASGI app does; the head gets the headers of every answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self.headers]
+        elif not message.get("more_body", False):
+            self.complete = True
+        await self._send(message)
+
+    async def begin_stream(self) -> None:
+        """Send the head of an event stream, unless it is sent already."""
+        if self.status is None:
+            self.streams = True
+            headers = list(EVENT_STREAM)
+            if self.generation is not None:
+                headers.append((b"x-uml-generation", b"%d" % self.generation))
+            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def write(self, block: bytes, *, last: bool = False) -> None:
+        """Send a part of the body; returns when the client's side has room for more."""
+        self.complete = last
+        self.writing = True
+        await self._send({"type": "http.response.body", "body": block, "more_body": not last})
+        self.writing = False
+        self.sent_s = self.loop.time()
+
+    async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole answer."""
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def fail(self, error: UMLError) -> None:
+        """Tell the client of *error* in the way that is still open: as a response, or as a stream's last frame."""
+        self.ended = error.code
+        if self.status is None:
+            await self.answer(*response_of(error))
+        elif self.streams and not self.complete:
+            await self.write(frame_of(error), last=True)
+        elif not self.complete:
+            raise error  # a body of a known length can't be ended early: the connection is dropped
+
+    def interrupt(self, reason: UMLError | ClientGone) -> None:
+        """End the work on this request, wherever it is."""
+        if self._reason is None and not self.complete and self._task is not None:
+            self._reason = reason
+            self.ended = "client_gone"
+            self._task.cancel()
+
+    def interruption(self) -> UMLError | ClientGone | None:
+        """Why the task was cancelled, if :meth:`interrupt` did it; the cancellation is then over."""
+        if self._reason is None or self._task is None or self._task.uncancel() > 0:
+            return None
+        return self._reason
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own id, if it is one that can stand in a log line; else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            said: str = value.decode()
+            return said
+    return f"req_{secrets.token_hex(12)}"
+
+
+class InFlight:
+    """The requests that are under way, and whether more are taken."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._exchanges: set[Exchange] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    @contextmanager
+    def entered(self, exchange: Exchange) -> Iterator[None]:
+        """Count *exchange* while it lasts."""
+        self._exchanges.add(exchange)
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._exchanges.discard(exchange)
+            if not self._exchanges:
+                self._empty.set()
+
+    def check_open(self, method: str) -> None:
+        """Refuse new work while draining; looking is still allowed."""
+        if self.draining and method not in {"GET", "HEAD", "OPTIONS"}:
+            raise going_down()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more, let what runs end within *timeout_s*, then tell the rest that the server goes down."""
+        self.draining = True
+        if not await self._is_empty_within(timeout_s):
+            self.interrupt()
+            await self._is_empty_within(INTERRUPT_S)
+
+    async def _is_empty_within(self, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def interrupt(self) -> None:
+        """End every request now."""
+        for exchange in list(self._exchanges):
+            exchange.interrupt(going_down())
+
+
+def going_down() -> ShuttingDownError:
+    return ShuttingDownError("the server is going down; ask again when it is back", retry_after_s=5)

@@ -1,0 +1,73 @@
+"""The engine's own error, read into the error tree: whatever an engine says, clients see OpenAI's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from uml_core import errors
+from uml_core.errors import UMLError
+
+LONGEST_MESSAGE = 2000
+
+
+def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
+    """The error that an engine's answer tells of.
+
+    :param data: the body, or the JSON of an error frame; anything else gives a sentence with the status
+    :param status: the HTTP status that it came with, 500 within a stream
+    :param codes: the engine's own error types, and the OpenAI codes that they mean
+    """
+    said = _error_in(data)
+    status = _status(said, status)
+    code = codes.get(str(said.get("type"))) or _code(said)
+    kind = _class_of(code, status)
+    message = said.get("message") or f"the engine answered with status {status} and gave no reason"
+    param = said.get("param")
+    retry_after_s = 1 if kind.status == 503 else None
+    return kind(
+        str(message)[:LONGEST_MESSAGE],
+        code=code or None,
+        param=param if isinstance(param, str) else None,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _error_in(data: bytes) -> Mapping[str, Any]:
+    try:
+        body = from_json(data)
+    except ValueError:
+        return {}
+    said = body.get("error") if isinstance(body, dict) else None
+    if isinstance(said, str):
+        return {"message": said}
+    return said if isinstance(said, dict) else {}
+
+
+def _status(said: Mapping[str, Any], status: int) -> int:
+    """llama.cpp writes the status as a number into ``code``; a worker that refuses our token is our own fault."""
+    code = said.get("code")
+    if status == 500 and isinstance(code, int) and 400 <= code < 600:
+        status = code
+    return 500 if status in {401, 403, 407} else status
+
+
+def _code(said: Mapping[str, Any]) -> str:
+    code = said.get("code")
+    return code if isinstance(code, str) and code.isidentifier() and code != "invalid_api_key" else ""
+
+
+def _class_of(code: str, status: int) -> type[UMLError]:
+    tree = list(_tree(UMLError))
+    by_code = (kind for kind in tree if kind.code == code)
+    by_status = (kind for kind in tree if kind.status == status and kind is not UMLError)
+    default = errors.BadRequestError if status < 500 else errors.InternalServerError
+    return next(by_code, None) or next(by_status, None) or default
+
+
+def _tree(root: type[UMLError]) -> Iterator[type[UMLError]]:
+    for child in root.__subclasses__():
+        yield child
+        yield from _tree(child)

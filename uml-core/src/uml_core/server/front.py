@@ -1,0 +1,73 @@
+"""The outermost layer: every request gets an id, an answer in one shape, and a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from uml_core.errors import InternalServerError, UMLError
+from uml_core.server.exchange import ClientGone, Exchange, InFlight
+
+CLIENT_CLOSED = 499
+"""What the log says where no status was sent, because nobody was left to read it."""
+
+SAFE_HEADERS = [(b"x-content-type-options", b"nosniff")]
+
+log = structlog.stdlib.get_logger("uml_core.server.request")
+
+
+class Front:
+    """A pure ASGI middleware; errors of the tree may be raised anywhere below it."""
+
+    def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
+        self._app = app
+        self._in_flight = in_flight
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        exchange = Exchange(scope, send, headers=SAFE_HEADERS)
+        scope["uml.exchange"] = exchange
+        with self._in_flight.entered(exchange):
+            try:
+                await self._answer(exchange, receive)
+            finally:
+                _log(exchange)
+
+    async def _answer(self, exchange: Exchange, receive: Receive) -> None:
+        try:
+            self._in_flight.check_open(exchange.scope["method"])
+            await self._app(exchange.scope, receive, exchange.send)
+        except ClientGone:
+            return
+        except asyncio.CancelledError:
+            reason = exchange.interruption()
+            if reason is None:
+                raise
+            if isinstance(reason, UMLError):
+                await exchange.fail(reason)
+        except UMLError as error:
+            await exchange.fail(error)
+        except Exception:
+            log.exception("unexpected error", id=exchange.id, path=exchange.scope["path"])
+            await exchange.fail(InternalServerError(f"something went wrong here; the log has it under '{exchange.id}'"))
+
+
+def _log(exchange: Exchange) -> None:
+    """One line a request: what was asked of whom, how it ended, how long it took; never a prompt or an answer."""
+    facts = {
+        "id": exchange.id,
+        "method": exchange.scope["method"],
+        "path": exchange.scope["path"],
+        "status": exchange.status or CLIENT_CLOSED,
+        "ms": round((exchange.loop.time() - exchange.started_s) * 1000, 1),
+    }
+    if exchange.model is not None:
+        facts |= {"model": exchange.model, "generation": exchange.generation}
+    if exchange.usage.completion_tokens is not None:
+        facts |= {"prompt_tokens": exchange.usage.prompt_tokens, "tokens": exchange.usage.completion_tokens}
+    if exchange.ended is not None:
+        facts["ended"] = exchange.ended
+    log.info("request", **facts)
