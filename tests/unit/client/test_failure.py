@@ -29,3 +29,8 @@ def test_lines_after_the_first_are_detail():
 @pytest.mark.parametrize("body", [None, [], {"error": "no"}, {"detail": "x"}, {"error": {}}])
 def test_a_body_that_is_no_error_body_still_gives_a_sentence(body):
     assert "404" in error_of(body, status=404).message
+
+
+def test_a_number_is_no_code():
+    error = error_of({"error": {"message": "too long", "code": 400}}, status=400)
+    assert (type(error), error.code) == (errors.BadRequestError, "invalid_request")

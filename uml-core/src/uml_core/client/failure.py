@@ -19,11 +19,13 @@ def error_of(body: object, *, status: int, retry_after_s: int | None = None) -> 
     if not isinstance(said, Mapping):
         said = {"message": f"the answer was HTTP status {status} without a reason"}
     message, *detail = str(said.get("message") or f"HTTP status {status}").splitlines()
-    code = str(said.get("code") or "")
+    code = said.get("code")
+    if not isinstance(code, str):
+        code = None
     return _class_of(code, status)(
         message,
         detail=[*detail, *_detail_of(said)],
-        code=code or None,
+        code=code,
         param=said.get("param"),
         retry_after_s=retry_after_s,
     )
@@ -34,7 +36,7 @@ def _detail_of(said: Mapping[str, Any]) -> list[str]:
     return [str(line) for line in detail] if isinstance(detail, list) else []
 
 
-def _class_of(code: str, status: int) -> type[UMLError]:
+def _class_of(code: str | None, status: int) -> type[UMLError]:
     tree = tuple(_tree(UMLError))
     by_code = (error for error in tree if error.code == code)
     by_status = (error for error in tree if error.status == status and error is not UMLError)

@@ -1,0 +1,44 @@
+import pytest
+
+from uml_core.cli import output
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "?"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (93_000_000, "93 MB"),
+        (4_700_000_000, "4.7 GB"),
+        (12_300_000_000, "12 GB"),
+    ],
+)
+def test_sizes_are_decimal(count, text):
+    assert output.human_bytes(count) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(134_515_008, "135M"), (7_240_000_000, "7.2B"), (500, "500"), (None, "?")])
+def test_parameters(count, text):
+    assert output.human_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (59.9, "60 s")]
+)
+def test_durations(seconds, text):
+    assert output.human_seconds(seconds) == text
+
+
+def test_a_model_cannot_steer_the_terminal():
+    assert output.plain("a\x1b[31mb\x07\x9bc\td\ne\r") == "a[31mbc\td\ne"
+
+
+@pytest.mark.parametrize(
+    ("typed", "agreed"), [("\n", True), ("y\n", True), ("YES\n", True), ("n\n", False), ("no\n", False), ("", False)]
+)
+def test_enter_is_yes_and_the_end_of_input_is_no(monkeypatch, typed, agreed):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert output.ask("Fetch it?") is agreed

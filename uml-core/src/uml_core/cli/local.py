@@ -1,0 +1,157 @@
+"""A session without a gateway: a supervisor in this process, ended with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from uml_core.cli.background import Background
+from uml_core.cli.here import plugins_here
+from uml_core.cli.interrupt import impatient
+from uml_core.cli.session import Loaded, Messages
+from uml_core.cli.stage import Stage, stage_of
+from uml_core.client import Answer
+from uml_core.client.frames import Frames
+from uml_core.errors import ModelNotFoundError, UMLError, UnavailableError
+from uml_core.server.compose import registry_of, supervisor_of
+from uml_core.server.errors import invalid_body
+from uml_core.server.failure import error_of
+from uml_core.server.gateway import hold
+from uml_core.server.stream import EventStream
+from uml_core.types import LoadRequest
+
+if TYPE_CHECKING:
+    from uml_core.plugins import Plugins
+    from uml_core.registry import Registry
+    from uml_core.settings import Settings
+    from uml_core.supervisor import Supervisor
+    from uml_core.types import Offer, Plan
+
+PATH = "/v1/chat/completions"
+Arrived = SimpleQueue["bytes | BaseException | None"]
+"""What the loop's thread hands to the main thread: bytes, then what went wrong or None for the end."""
+
+
+class LocalSession:
+    """Loads and asks through a supervisor whose loop runs in the background."""
+
+    def __init__(self, plugins: Plugins, registry: Registry, supervisor: Supervisor, background: Background) -> None:
+        self._plugins = plugins
+        self._registry = registry
+        self._supervisor = supervisor
+        self._background = background
+        self._request: LoadRequest | None = None
+
+    def active(self) -> str | None:
+        active = self._supervisor.active()
+        return active.plan.model_id if active else None
+
+    def models(self) -> list[str]:
+        return [stored.id for stored in self._registry.models() if self._is_readable(stored.id)]
+
+    def _is_readable(self, model_id: str) -> bool:
+        try:
+            self._registry.source(self._registry.find(model_id))
+        except UMLError:
+            return False
+        return True
+
+    def knows(self, ref: str) -> bool:
+        try:
+            self._registry.find(ref, allow_path=True)
+        except ModelNotFoundError:
+            return False
+        return True
+
+    def offer(self, ref: str) -> Offer | None:
+        return self._registry.offer(ref)
+
+    def load(self, request: LoadRequest) -> Loaded:
+        plan = self._background.run(self._supervisor.load(request, allow_path=True))
+        self._request = request
+        return Loaded(model=plan.model_id, backend=plan.backend, context_length=plan.context_length)
+
+    def stage(self) -> Stage | None:
+        active = self._supervisor.active()
+        if active is None:
+            return None
+        return stage_of({"model": active.plan.model_id, "state": active.state, "progress": active.progress})
+
+    def chat(self, messages: Messages, parameters: Mapping[str, Any]) -> Answer:
+        arrived: Arrived = SimpleQueue()
+        work = self._background.start(self._answer(messages, parameters, arrived))
+
+        def close() -> None:
+            work.cancel()
+
+        return Answer(_chunks(arrived), close)
+
+    async def _answer(self, messages: Messages, parameters: Mapping[str, Any], arrived: Arrived) -> None:
+        try:
+            await self._ask(messages, parameters, arrived)
+            arrived.put(None)
+        except ValidationError as error:
+            arrived.put(invalid_body(error.errors()))
+        except BaseException as error:  # a cancellation too: the main thread must not wait for ever
+            arrived.put(error)
+            raise
+
+    async def _ask(self, messages: Messages, parameters: Mapping[str, Any], arrived: Arrived) -> None:
+        plan = await self._plan()
+        task = next(task for task in self._plugins.tasks() if task.path == PATH and task.claims is None)
+        body = task.request.model_validate({"messages": messages, "stream": True, **parameters})
+        async with self._supervisor.lease(LoadRequest(model=plan.model_id), task.name) as worker:
+            response = await task.handle(body, worker)
+            async with contextlib.aclosing(response):
+                if response.status != 200:
+                    raise error_of(await response.read(), status=response.status, codes=worker.error_codes)
+                stream = EventStream(error_codes=worker.error_codes, wants_usage=True)
+                async for data in response:
+                    arrived.put(stream.take(data))
+                    if stream.error or stream.finished:
+                        break
+                stream.end()
+                if stream.error:
+                    raise stream.error
+
+    async def _plan(self) -> Plan:
+        """What is loaded; what was loaded before and has died is loaded again."""
+        active = self._supervisor.active()
+        if active is not None:
+            return active.plan
+        if self._request is None:
+            raise UnavailableError("no model is loaded; name one with `-m`")
+        return await self._supervisor.load(self._request, allow_path=True)
+
+
+def _chunks(arrived: Arrived) -> Iterator[Mapping[str, Any]]:
+    frames = Frames()
+    while not frames.done and (data := arrived.get()) is not None:
+        if isinstance(data, BaseException):
+            raise data
+        yield from frames.feed(data)
+    frames.end()
+
+
+@contextlib.contextmanager
+def open_local(settings: Settings) -> Iterator[LocalSession]:
+    """A session of this process alone; what it started has ended when the block is left, however it is left.
+
+    :raises GatewayRunningError: another process holds the data folder
+    """
+    with hold(settings.run_folder):
+        plugins = plugins_here(settings)
+        registry = registry_of(settings, plugins)
+        supervisor = supervisor_of(settings, plugins, registry)
+        background = Background()
+        try:
+            background.run(supervisor.__aenter__())
+            yield LocalSession(plugins, registry, supervisor, background)
+        finally:
+            with impatient():
+                background.run(supervisor.__aexit__(None, None, None))
+                background.close()

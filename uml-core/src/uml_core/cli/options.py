@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, for scripts.")]
+BackendOption = Annotated[
+    str | None, typer.Option("--backend", metavar="NAME", help="The backend that loads it; see `uml plugins`.")
+]
+ContextOption = Annotated[
+    int | None,
+    typer.Option("--context-length", "--ctx", metavar="TOKENS", min=1, help="Tokens of context to load it with."),
+]
+ParallelOption = Annotated[
+    int | None, typer.Option("--parallel", metavar="N", min=1, help="Sequences that it answers at once.")
+]

@@ -1,0 +1,96 @@
+"""What all commands write with: results to stdout, everything said to the person to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 10_000
+"""Columns of a table that no person looks at: a program that reads it wants whole lines."""
+CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+@cache
+def stdout() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+@cache
+def stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def say(sentence: str, *, style: str = "") -> None:
+    """Tell the person something; it's no part of the result."""
+    stderr().print(Text(sentence, style=style), soft_wrap=True)
+
+
+def ask(question: str) -> bool:
+    """Ask a person at a terminal; Enter is yes, the end of input is no."""
+    stderr().print(Text(f"{question} [Y/n] "), end="", soft_wrap=True)
+    answer = sys.stdin.readline()
+    return bool(answer) and answer.strip().lower() in {"", "y", "yes"}
+
+
+def show_error(sentence: str, detail: Iterable[str] = ()) -> None:
+    """``error: sentence`` in red, the further lines dim."""
+    stderr().print(Text.assemble(("error: ", "bold red"), (sentence, "red")), soft_wrap=True)
+    for line in detail:
+        say(f"  {line}", style="dim")
+
+
+def print_json(value: Any) -> None:
+    """The result, for a program."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
+    """The result, for a person; ids and sentences wrap on a terminal, and nothing is cut."""
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    stdout().print(table)
+
+
+def human_bytes(count: int | None) -> str:
+    """A size in decimal units, as disks and networks are sold: ``98 MB``, ``4.7 GB``."""
+    if count is None:
+        return "?"
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}" if count < 10 * scale else f"{count / scale:.0f} {unit}"
+    return f"{count} B"
+
+
+def human_count(count: int | None) -> str:
+    """A number of parameters: ``135M``, ``7.2B``."""
+    if count is None:
+        return "?"
+    for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f}{unit}" if count < 10 * scale else f"{count / scale:.0f}{unit}"
+    return str(count)
+
+
+def human_seconds(seconds: float) -> str:
+    """A duration: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def plain(text: str) -> str:
+    """*text* without control characters, so that what a model or an engine wrote can't steer the terminal."""
+    return text.translate(CONTROL)

@@ -1,0 +1,63 @@
+"""``uml plugins``: what is installed, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from uml_core.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from uml_core.settings import Settings
+
+STYLES = {"loaded": "green", "failed": "bold red", "blocked": "yellow"}
+
+
+def command(*, json: JsonOption = False) -> None:
+    """List the plugins.
+
+    Of backends it shows what they load, of those that failed the reason.
+    """
+    from uml_core.cli.gateway import live_client
+    from uml_core.cli.output import print_json, print_table
+    from uml_core.settings import read_settings
+
+    settings = read_settings()
+    client = live_client(settings)
+    cards = client.plugins() if client else _local(settings)
+    if json:
+        print_json(cards)
+    else:
+        print_table(("PLUGIN", "STATUS", "PACKAGE", ""), map(_row, cards))
+
+
+def _row(card: Mapping[str, Any]) -> tuple[Text, ...]:
+    from rich.text import Text
+
+    from uml_core.cli.output import plain
+
+    style = STYLES.get(card["status"], "")
+    told = (
+        Text(plain(card["reason"]), style="red" if card["status"] == "failed" else "") if card.get("reason") else None
+    )
+    cells = (Text(card["name"]), Text(card["status"], style=style), Text(card["distribution"], style="dim"))
+    return (*cells, told or Text("; ".join(_gives(card))))
+
+
+def _gives(card: Mapping[str, Any]) -> Iterator[str]:
+    backend = card.get("backend")
+    if backend:
+        yield f"backend {backend['name']} for {', '.join(backend['formats'])}"
+        if backend.get("engine"):
+            yield f"engine {backend['engine']}"
+    else:
+        yield ", ".join(hook.removeprefix("uml_").replace("_", " ") for hook in card.get("hooks", ()))
+
+
+def _local(settings: Settings) -> list[dict[str, Any]]:
+    from uml_core.cli.here import plugins_here
+    from uml_core.server.cards import plugin_card
+
+    return [plugin_card(card) for card in plugins_here(settings, warn=False).cards]

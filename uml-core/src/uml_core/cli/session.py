@@ -1,0 +1,130 @@
+"""What answers ``uml run``: the live gateway over HTTP, or a supervisor in this process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+from uml_core.cli.stage import Stage, stage_of
+from uml_core.errors import BadRequestError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from uml_core.client import Answer, UniversalClient
+    from uml_core.settings import Settings
+    from uml_core.types import LoadRequest, Offer
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+@frozen(kw_only=True)
+class Loaded:
+    """What answers now; ``context_length`` is in tokens."""
+
+    model: str
+    backend: str
+    context_length: int | None
+
+
+class Session(Protocol):
+    """Load a model and talk to it. Every method may raise a :class:`~uml_core.errors.UMLError`."""
+
+    def active(self) -> str | None:
+        """The id of the model that is loaded."""
+
+    def models(self) -> list[str]:
+        """The ids of the models on this machine that can be read."""
+
+    def knows(self, ref: str) -> bool:
+        """Whether *ref* resolves to a model."""
+
+    def offer(self, ref: str) -> Offer | None:
+        """What could be fetched under that name."""
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Have that model ready."""
+
+    def stage(self) -> Stage | None:
+        """How far a load is; asked from another thread while :meth:`load` or :meth:`chat` waits."""
+
+    def chat(self, messages: Messages, parameters: Mapping[str, Any]) -> Answer:
+        """Ask the loaded model."""
+
+
+class GatewaySession:
+    """A session with the live gateway."""
+
+    def __init__(self, client: UniversalClient, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._loaded: Loaded | None = None
+
+    def active(self) -> str | None:
+        active = self._client.active()
+        return str(active["model"]) if active else None
+
+    def models(self) -> list[str]:
+        return [str(card["id"]) for card in self._client.models() if not card.get("error")]
+
+    def knows(self, ref: str) -> bool:
+        return ref in self.models()
+
+    def offer(self, ref: str) -> Offer | None:
+        from uml_core.cli.here import registry_here
+
+        return registry_here(self._settings).offer(ref)  # fetching needs no gateway, only its folder
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Have the gateway load it; what it has loaded already stays as it is, unless something else was asked for."""
+        try:
+            loaded = self._client.load(
+                request.model,
+                backend=request.backend,
+                context_length=request.context_length,
+                parallel=request.parallel,
+                options=request.options,
+            )
+        except (ModelNotFoundError, BadRequestError) as error:
+            self._refuse_path(request.model, error)
+            raise
+        self._loaded = Loaded(
+            model=loaded["model"], backend=loaded["backend"], context_length=loaded.get("context_length")
+        )
+        return self._loaded
+
+    def stage(self) -> Stage | None:
+        return stage_of(self._client.active())
+
+    def chat(self, messages: Messages, parameters: Mapping[str, Any]) -> Answer:
+        model = self._loaded.model if self._loaded else None
+        return self._client.chat(messages, model=model, **parameters)
+
+    def _refuse_path(self, ref: str, error: Exception) -> None:
+        """A path can't go over HTTP; somebody who gave one needs to know what to do instead."""
+        path = Path(ref).expanduser()
+        if path.exists():
+            raise BadRequestError(
+                f"'{ref}' is a file, and the running gateway takes only models of its folder; put it there with "
+                f"`ln -s '{path.resolve()}' '{self._settings.models_folder}'`, or end the gateway first"
+            ) from error
+
+
+@contextlib.contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """The live gateway's session, else one of this process, which ends what it started.
+
+    :raises GatewayRunningError: there is no live gateway, but another process holds the data folder
+    """
+    from uml_core.cli.gateway import live_client
+
+    client = live_client(settings)
+    if client:
+        yield GatewaySession(client, settings)
+        return
+    from uml_core.cli.local import open_local
+
+    with open_local(settings) as session:
+        yield session
