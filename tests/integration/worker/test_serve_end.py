@@ -4,6 +4,7 @@ import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 
@@ -69,9 +70,9 @@ def test_a_load_that_fails_says_why_in_its_last_line(start, load, code, last):
 
 def test_an_engine_that_exits_takes_the_worker_with_it(start):
     worker = start().wait_ready()
-    with worker.streaming("leave") as response:
-        assert next(response.iter_lines()).startswith("data: ")
-        assert worker.ends() == 1
+    with pytest.raises(httpx.RemoteProtocolError):
+        worker.post("leave")
+    assert worker.ends() == 1
     assert worker.log.splitlines()[-1] == "the engine failed: SystemExit: the engine called exit"
 
 
