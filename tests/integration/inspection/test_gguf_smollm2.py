@@ -1,0 +1,73 @@
+"""Every field of a real file, against the reference reader."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from uml_core.inspection import inspect
+from uml_core.inspection.gguf import LeftInFile, read_header, read_values
+from uml_core.inspection.plugin import uml_model_formats
+
+gguf = pytest.importorskip("gguf")
+
+
+@pytest.fixture(scope="module")
+def reference(smollm2: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, about its own future
+        return gguf.GGUFReader(smollm2)
+
+
+def test_every_field_is_the_same(smollm2, reference):
+    metadata = read_header(smollm2).metadata
+    theirs = {name: field for name, field in reference.fields.items() if not name.startswith("GGUF.")}
+    assert list(metadata) == list(theirs)
+    for name, field in theirs.items():
+        value = metadata[name]
+        if isinstance(value, LeftInFile):
+            assert value.type_name == field.types[1].name.lower()
+            assert value.count == len(field.data)
+            value = read_values(smollm2, value)
+        assert (list(value) if isinstance(value, tuple) else value) == field.contents(), name
+
+
+def test_every_tensor_is_the_same(smollm2, reference):
+    header = read_header(smollm2)
+    mine = {}
+    for tensor in header.tensors:
+        place = header.data_offset + tensor.offset, tensor.size_bytes
+        mine[tensor.name] = (tensor.type, tensor.dimensions, tensor.elements, *place)
+    assert mine == {
+        tensor.name: (
+            tensor.tensor_type.name,
+            tuple(int(dimension) for dimension in tensor.shape),
+            int(tensor.n_elements),
+            int(tensor.data_offset),
+            int(tensor.n_bytes),
+        )
+        for tensor in reference.tensors
+    }
+
+
+def test_the_model_is_described(smollm2):
+    source = inspect(smollm2, tuple(uml_model_formats()))
+    assert (source.format, source.kind, source.architecture) == ("gguf", "model", "llama")
+    assert (source.parameters, source.context_length) == (134_515_008, 8192)
+    assert (source.quantization, source.license) == ("Q4_1", "apache-2.0")
+    assert source.size_bytes == smollm2.stat().st_size
+
+
+def test_tables_are_the_references():
+    from uml_core.inspection.gguf.tables import FILE_TYPES, TENSOR_TYPES
+
+    sizes = gguf.GGML_QUANT_SIZES
+    for type, (name, block_elements, block_bytes) in TENSOR_TYPES.items():
+        if type in gguf.GGMLQuantizationType._value2member_map_:  # an older reference knows fewer
+            known = gguf.GGMLQuantizationType(type)
+            assert (known.name, *sizes[known]) == (name, block_elements, block_bytes)
+    for number, name in FILE_TYPES.items():
+        if number in gguf.LlamaFileType._value2member_map_:
+            assert gguf.LlamaFileType(number).name.removeprefix("MOSTLY_").removeprefix("ALL_") == name
