@@ -74,6 +74,10 @@ class FakeOptions(BaseModel):
     token_s: float | None = Field(None, ge=0, le=60, description="seconds a token; 0")
     text: str | None = Field(None, description="say this, a character a token, instead of numbered words")
     chunked: bool | None = Field(None, description="streams are chunked (true), or end with the connection")
+    quirk: Literal[
+        "none", "bare_errors", "dies_of_errors", "lost_text", "no_context_limit", "no_done", "no_max_tokens", "no_role",
+        "no_usage", "other_name", "two_finishes",
+    ] | None = Field(None, description="one departure from OpenAI's API, for tests of what relies on it")  # fmt: skip
     foreign_errors: bool | None = Field(None, description="a too long prompt gets exceed_context_size_error")
     deaf: bool | None = Field(None, description="go on with an answer after its client has left")
     stream_fault: Literal["none", "crash", "half_frame", "hang", "freeze", "close", "error", "garbage"] | None = Field(

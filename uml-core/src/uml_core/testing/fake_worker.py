@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "log_progress": False,
     "never_listens": False,
     "never_ready": False,
+    "quirk": "none",
     "report_progress": True,
     "stop_s": 0.0,
     "stream_fault": "none",
@@ -225,7 +226,9 @@ def answer(worker: FakeWorker, connection: socket.socket) -> None:
             check_token(worker, headers.get("authorization", ""))
             route(worker, connection, method, path, body)
         except RefusedError as refused:
-            reply(connection, refused.status, refused.body)
+            if worker.script.quirk == "dies_of_errors" and refused.status == 400:
+                crash(signal.SIGABRT)
+            reply(connection, refused.status, "Bad" if worker.script.quirk == "bare_errors" else refused.body)
 
 
 def read_request(connection: socket.socket) -> tuple[str, str, dict[str, str], bytes]:
@@ -290,15 +293,16 @@ class Completion:
     def __init__(self, worker: FakeWorker, connection: socket.socket, *, chat: bool, body: dict[str, Any]) -> None:
         self.worker, self.connection, self.chat, self.body = worker, connection, chat, body
         self.stream = bool(body.get("stream"))
+        self.quirk = worker.script.quirk
         self.prompt = prompt_of(body, chat=chat)
         self.prompt_tokens = len(self.prompt.split())
         self.sent = 0
         limit = worker.script.context_length
-        if self.prompt_tokens > limit:
+        if self.prompt_tokens > limit and self.quirk != "no_context_limit":
             raise too_long(self.prompt_tokens, limit, foreign=worker.script.foreign_errors)
         whole = tokens_of(worker.script, self.prompt)
         most = body.get("max_completion_tokens") or body.get("max_tokens") or len(whole)
-        room = min(int(most), limit - self.prompt_tokens)
+        room = len(whole) if self.quirk == "no_max_tokens" else min(int(most), limit - self.prompt_tokens)
         self.tokens = whole[:room]
         self.finish = "stop" if len(self.tokens) == len(whole) else "length"
         self.answer_id = f"{'chatcmpl' if chat else 'cmpl'}-{worker.requests}"
@@ -341,7 +345,8 @@ class Completion:
         return event({**self.envelope("chat.completion.chunk"), "choices": [choice]})
 
     def envelope(self, kind: str) -> dict[str, Any]:
-        model = self.worker.launch["plan"]["model_id"]
+        plan = self.worker.launch["plan"]
+        model = plan["model"]["path"] if self.quirk == "other_name" else plan["model_id"]
         named = kind if self.chat else "text_completion"
         return {"id": self.answer_id, "object": named, "created": int(time.time()), "model": model}
 
@@ -373,15 +378,19 @@ def stream_answer(completion: Completion) -> None:
     framing = "Transfer-Encoding: chunked\r\n" if completion.worker.script.chunked else ""
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{framing}Connection: close\r\n\r\n"
     completion.connection.sendall(head.encode())
-    if completion.chat:
+    quirk = completion.quirk
+    if completion.chat and quirk != "no_role":
         completion.send(completion.frame(role=True))
-    for token in completion.tokens_in_time():
-        completion.send(completion.frame(token))
-    completion.send(completion.frame(finish=completion.finish))
-    if (completion.body.get("stream_options") or {}).get("include_usage"):
+    for number, token in enumerate(completion.tokens_in_time()):
+        if quirk != "lost_text" or number != 1:
+            completion.send(completion.frame(token))
+    for _ in range(2 if quirk == "two_finishes" else 1):
+        completion.send(completion.frame(finish=completion.finish))
+    if (completion.body.get("stream_options") or {}).get("include_usage") and quirk != "no_usage":
         last = {**completion.envelope("chat.completion.chunk"), "choices": [], "usage": completion.usage()}
         completion.send(event(last))
-    completion.send(b"data: [DONE]\n\n")
+    if quirk != "no_done":
+        completion.send(b"data: [DONE]\n\n")
     if completion.worker.script.chunked:
         completion.connection.sendall(b"0\r\n\r\n")
 

@@ -9,7 +9,8 @@ Subclass :class:`BackendConformance`, name the plugin, give a sample, and run py
         chat_prompt = "Say hi"
 
         @pytest.fixture(scope="class")
-        def sample(self):
+        @classmethod
+        def sample(cls):
             return Path(__file__).with_name("tiny.gguf")
 
 Each test's docstring says what its failure means and where to fix it.

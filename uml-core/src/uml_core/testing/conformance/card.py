@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata as metadata
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,6 @@ from pydantic import BaseModel
 
 from uml_core import API_VERSION
 from uml_core.plugins import Plugins
-from uml_core.testing.conformance import child
 from uml_core.testing.conformance.subject import Subject
 from uml_core.testing.conformance.tags import PIPELINE_TAGS
 from uml_core.types import BackendInfo
@@ -28,6 +27,14 @@ ENGINES = frozenset(
         "ultralytics", "vllm", "whisper", "xllamacpp",
     }
 )  # fmt: skip
+
+IMPORT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+import importlib
+importlib.import_module(sys.argv[2])
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
 
 
 class CardTests(Subject):
@@ -50,7 +57,7 @@ class CardTests(Subject):
         A failure means that every `uml` command would pay for the engine, and that the gateway holds its memory and its
         devices. Import the engine in the worker's module only, and there inside of functions.
         """
-        imported = set(child.run(print_imports, module_of(self.plugin)))
+        imported = set(imports_of(module_of(self.plugin)))
         engines = imported & (ENGINES | {self.engine.partition(".")[0]})
         assert not engines, f"importing the plugin imports {', '.join(sorted(engines))}"
 
@@ -102,10 +109,17 @@ def module_of(plugin: Any) -> str:
     return plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
 
 
-def print_imports(module: str) -> None:
-    """Print, as a child, the top-level names that are imported when *module* is."""
-    importlib.import_module(module)
-    sys.stdout.write(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+def imports_of(module: str) -> list[str]:
+    """The top-level names that a fresh interpreter has imported once *module* is.
+
+    :raises AssertionError: it can't be imported there; the traceback is on stderr
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORT, json.dumps(sys.path), module], stdout=subprocess.PIPE, timeout=60, check=False
+    )
+    assert ran.returncode == 0, f"{module} can't be imported in a fresh interpreter; see stderr"
+    imported: list[str] = json.loads(ran.stdout)
+    return imported
 
 
 def readme_of(plugin: Any) -> Path | None:

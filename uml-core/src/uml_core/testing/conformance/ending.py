@@ -49,10 +49,11 @@ class EndingTests(Running):
     """That nothing of a worker is left, however it ends."""
 
     @pytest.fixture(scope="class")
-    def ended(self, tmp_path_factory: pytest.TempPathFactory, request_to_load: LoadRequest) -> Iterator[Ended]:
+    @classmethod
+    def ended(cls, tmp_path_factory: pytest.TempPathFactory, request_to_load: LoadRequest) -> Iterator[Ended]:
         """A worker that was loaded, and unloaded while it was ready."""
-        settings = own_settings(tmp_path_factory.mktemp("uml"), self.plugin, self.settings)
-        live = Live.start(self.plugin, settings, request_to_load)
+        settings = own_settings(tmp_path_factory.mktemp("uml"), cls.plugin, cls.settings)
+        live = Live.start(cls.plugin, settings, request_to_load)
         try:
             live.load()
             launch = live.witness.launches[-1]

@@ -69,7 +69,7 @@ class LaunchingTests(Subject):
         A failure means that every user of the machine can read it in `ps`. Let the worker read ``launch.token_file`` or
         ``UML_LAUNCH_FILE``, or put it into ``env``.
         """
-        assert not any(launch.token in word for word in command.argv)
+        assert not any(launch.token in str(word) for word in command.argv)
 
     def test_limits_make_sense(self, command: WorkerCommand) -> None:
         """Endpoint, readiness path and times are of the kinds that the core knows.

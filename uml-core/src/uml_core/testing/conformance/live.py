@@ -41,13 +41,15 @@ class Live:
     request: LoadRequest
     witness: Witness
     _loop: asyncio.AbstractEventLoop
+    _thread: threading.Thread
 
     @classmethod
     def start(cls, plugin: Any, settings: Settings, request: LoadRequest) -> Self:
         """Start a supervisor; nothing is loaded yet."""
         loop, witness = asyncio.new_event_loop(), Witness()
-        threading.Thread(target=loop.run_forever, name="conformance", daemon=True).start()
-        live = cls(supervisor_of(plugin, settings, witness), settings, request, witness, loop)
+        thread = threading.Thread(target=_run, args=(loop,), name="conformance", daemon=True)
+        thread.start()
+        live = cls(supervisor_of(plugin, settings, witness), settings, request, witness, loop, thread)
         live.do(live.supervisor.__aenter__())
         return live
 
@@ -57,6 +59,7 @@ class Live:
             self.do(self.supervisor.__aexit__())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(STEP_S)
 
     def do(self, work: Coroutine[Any, Any, T], *, limit_s: float = STEP_S) -> T:
         """Run *work* on the loop and wait for it."""
@@ -115,6 +118,14 @@ class Live:
             launch.host, launch.port, token, model_id="", generation=0, error_codes={}, silence_s=STEP_S
         )
         return await Answer.read(await (client.get(path) if body is None else client.post(path, body)), {})
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
 
 
 def request_for(sample: Path, backend: str, options: Any, context_length: int) -> LoadRequest:

@@ -20,14 +20,16 @@ class Running(Subject):
     """The worker that most live tests talk to; it is loaded once a class."""
 
     @pytest.fixture(scope="class")
-    def request_to_load(self, info: BackendInfo, sample: Path) -> LoadRequest:
-        self.need_engine()
-        return request_for(sample, info.name, self.options, self.context_length)
+    @classmethod
+    def request_to_load(cls, info: BackendInfo, sample: Path) -> LoadRequest:
+        cls.need_engine()
+        return request_for(sample, info.name, cls.options, cls.context_length)
 
     @pytest.fixture(scope="class")
-    def live(self, core_settings: Settings, request_to_load: LoadRequest) -> Iterator[Live]:
+    @classmethod
+    def live(cls, core_settings: Settings, request_to_load: LoadRequest) -> Iterator[Live]:
         """A supervisor that has loaded the sample."""
-        live = Live.start(self.plugin, core_settings, request_to_load)
+        live = Live.start(cls.plugin, core_settings, request_to_load)
         try:
             live.load()
             yield live

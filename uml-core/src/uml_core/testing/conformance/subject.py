@@ -49,56 +49,65 @@ class Subject:
     """Tokens of context that the sample is loaded with."""
 
     @pytest.fixture(scope="class")
-    def sample(self) -> Path:
+    @classmethod
+    def sample(cls) -> Path:
         """Give a model that the backend must accept. Required."""
-        pytest.fail(f"{type(self).__name__} gives no fixture `sample`: the path of a model that it must accept")
+        pytest.fail(f"{cls.__name__} gives no fixture `sample`: the path of a model that it must accept")
 
     @pytest.fixture(scope="class")
-    def core_settings(self, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    @classmethod
+    def core_settings(cls, tmp_path_factory: pytest.TempPathFactory) -> Settings:
         """Settings of a core of its own."""
-        return own_settings(tmp_path_factory.mktemp("uml"), self.plugin, self.settings)
+        return own_settings(tmp_path_factory.mktemp("uml"), cls.plugin, cls.settings)
 
     @pytest.fixture(scope="class")
-    def loaded(self) -> Plugins:
+    @classmethod
+    def loaded(cls) -> Plugins:
         """The core's own formats and the plugin, registered as the core registers it."""
-        return with_plugin(self.plugin)
+        return with_plugin(cls.plugin)
 
     @pytest.fixture(scope="class")
-    def info(self, loaded: Plugins) -> BackendInfo:
-        return loaded.backends[backend_name(self.plugin)]
+    @classmethod
+    def info(cls, loaded: Plugins) -> BackendInfo:
+        return loaded.backends[backend_name(cls.plugin)]
 
     @pytest.fixture(scope="class")
-    def source(self, loaded: Plugins, sample: Path) -> ModelSource:
+    @classmethod
+    def source(cls, loaded: Plugins, sample: Path) -> ModelSource:
         """The sample as the core reads it, through the built-in formats and the plugin's own."""
         return inspect(sample, loaded.formats())
 
     @pytest.fixture(scope="class")
-    def table(self, info: BackendInfo) -> Mapping[str, Any]:
+    @classmethod
+    def table(cls, info: BackendInfo) -> Mapping[str, Any]:
         """The plugin's own table, validated as the core validates it."""
-        return info.settings(**self.settings).model_dump() if info.settings else {}
+        return info.settings(**cls.settings).model_dump() if info.settings else {}
 
     @pytest.fixture(scope="class")
-    def plan(self, info: BackendInfo, source: ModelSource, table: Mapping[str, Any]) -> Plan:
+    @classmethod
+    def plan(cls, info: BackendInfo, source: ModelSource, table: Mapping[str, Any]) -> Plan:
         """A plan for the sample, made without asking whether the engine is here."""
         return Plan(
             model_id=source.path.stem,
             model=source,
             backend=info.name,
             tasks=info.tasks,
-            context_length=self.context_length,
-            options=info.options(**self.options).model_dump(),
+            context_length=cls.context_length,
+            options=info.options(**cls.options).model_dump(),
             settings=table,
         )
 
-    def need_engine(self) -> None:
+    @classmethod
+    def need_engine(cls) -> None:
         """Skip the running test where the engine is missing."""
-        if self.engine and not is_installed(self.engine, interpreter=str(self.settings.get("python") or "")):
-            pytest.skip(f"the engine '{self.engine}' is not installed here")
+        if cls.engine and not is_installed(cls.engine, interpreter=str(cls.settings.get("python") or "")):
+            pytest.skip(f"the engine '{cls.engine}' is not installed here")
 
-    def need(self, capability: str) -> Any:
+    @classmethod
+    def need(cls, capability: str) -> Any:
         """The sample of a capability; skip the running test if the class doesn't declare it."""
-        if not (declared := getattr(self, capability)):
-            pytest.skip(f"{type(self).__name__} declares no `{capability}`")
+        if not (declared := getattr(cls, capability)):
+            pytest.skip(f"{cls.__name__} declares no `{capability}`")
         return declared
 
 
