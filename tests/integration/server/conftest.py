@@ -330,7 +330,7 @@ async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Call
             )
             stack.push_async_callback(_close, listening, state)
             url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
             return Gateway(url, app, supervisor, registry, in_flight, http, worker)
 
         yield start

@@ -51,7 +51,8 @@ def create_app(
     :param in_flight: where the requests that are under way are counted, for who shuts the server down
     :param pace: the waiting times, if they are to differ from the usual ones
     """
-    in_flight, pace = in_flight or InFlight(), pace or Pace()
+    in_flight = InFlight() if in_flight is None else in_flight
+    pace = pace or Pace()
     catalog, performance = Catalog(registry), Performance()
     tasks = plugins.tasks()
     app = UMLApp(tasks, title="UML", version=__version__, docs_url=None, redoc_url=None, **NO_TELEMETRY)

@@ -62,7 +62,7 @@ def _place(problems: Sequence[Mapping[str, Any]]) -> list[str | int]:
     """What the places of all *problems* begin with: the field, without pydantic's names for the arms of a union."""
     place: list[str | int] = []
     for parts in zip(*(problem["loc"] for problem in problems), strict=False):
-        if any(part != parts[0] for part in parts):
+        if any(part != parts[0] for part in parts) or parts[0] == "[key]":
             break
         place.append(parts[0])
     return place

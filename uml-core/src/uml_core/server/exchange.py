@@ -140,7 +140,8 @@ class InFlight:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         return len(self._exchanges)
 
     @contextmanager

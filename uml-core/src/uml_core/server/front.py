@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,7 +16,9 @@ CLIENT_CLOSED = 499
 
 SAFE_HEADERS = [(b"x-content-type-options", b"nosniff")]
 
-log = structlog.stdlib.get_logger("uml_core.server.request")
+log = logging.getLogger(__name__)
+requests = structlog.wrap_logger(logging.getLogger("uml_core.server.request"))
+"""Goes through the standard library, so that nothing is printed where nobody configured a log."""
 
 
 class Front:
@@ -51,7 +54,7 @@ class Front:
         except UMLError as error:
             await exchange.fail(error)
         except Exception:
-            log.exception("unexpected error", id=exchange.id, path=exchange.scope["path"])
+            log.exception("unexpected error at %s in request %s", exchange.scope["path"], exchange.id)
             await exchange.fail(InternalServerError(f"something went wrong here; the log has it under '{exchange.id}'"))
 
 
@@ -70,4 +73,4 @@ def _log(exchange: Exchange) -> None:
         facts |= {"prompt_tokens": exchange.usage.prompt_tokens, "tokens": exchange.usage.completion_tokens}
     if exchange.ended is not None:
         facts["ended"] = exchange.ended
-    log.info("request", **facts)
+    requests.info("request", **facts)

@@ -108,22 +108,21 @@ class Security:
         if int(headers.get(b"content-length", b"0")) > self._largest_bytes:
             await self._refuse_size(receive, exchange, linger=b"expect" not in headers)
         pieces: list[bytes] = []
-        size_bytes, started_s = 0, exchange.loop.time()
+        size_bytes, more, until_s = 0, True, exchange.loop.time() + self._body_s
         try:
-            async with asyncio.timeout_at(started_s + self._body_s) as limit:
-                while await _next_piece(receive, pieces):
+            async with asyncio.timeout_at(until_s) as limit:
+                while more and size_bytes <= self._largest_bytes:
+                    more = await _next_piece(receive, pieces)
                     size_bytes += len(pieces[-1])
-                    if size_bytes > self._largest_bytes:
-                        break
-                    limit.reschedule(started_s + self._body_s + size_bytes / SLOWEST_BYTES_PER_S)
+                    limit.reschedule(until_s + size_bytes / SLOWEST_BYTES_PER_S)
         except TimeoutError:
             exchange.headers.append(CLOSE)
             raise RequestTimeoutError("the request's body came too slowly; send it again") from None
-        if size_bytes + len(pieces[-1]) > self._largest_bytes:
-            await self._refuse_size(receive, exchange)
+        if size_bytes > self._largest_bytes:
+            await self._refuse_size(receive, exchange, linger=more)
         return b"".join(pieces)
 
-    async def _refuse_size(self, receive: Receive, exchange: Exchange, *, linger: bool = True) -> NoReturn:
+    async def _refuse_size(self, receive: Receive, exchange: Exchange, *, linger: bool) -> NoReturn:
         """Take a while of the rest before refusing: a client that is still sending can't read an answer."""
         exchange.headers.append(CLOSE)
         if linger:
