@@ -18,7 +18,8 @@ UMLError
 ├── UnsupportedMediaTypeError      415  unsupported_media_type
 ├── UnprocessableEntityError       422  unprocessable
 │   ├── InvalidModelFileError           invalid_model_file
-│   └── NoBackendError                  no_backend
+│   ├── NoBackendError                  no_backend
+│   └── InsufficientMemoryError    507  insufficient_memory
 ├── InternalServerError            500  internal_error
 │   ├── ModelLoadError                  model_load_failed
 │   └── WorkerCrashedError              worker_crashed
@@ -201,6 +202,13 @@ class NoBackendError(UnprocessableEntityError):
     """No installed backend can load the model; ``detail`` has each one's sentence."""
 
     code = "no_backend"
+
+
+class InsufficientMemoryError(UnprocessableEntityError):
+    """The model doesn't fit into the memory that is free; the message says what it needs and what is there."""
+
+    status = 507
+    code = "insufficient_memory"
 
 
 class InternalServerError(UMLError):
