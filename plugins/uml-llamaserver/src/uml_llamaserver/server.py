@@ -1,0 +1,121 @@
+"""The worker: llama.cpp's own HTTP server out of the xllamacpp package, in this process.
+
+It runs by its path and imports nothing but the standard library and the engine, so that any Python will do which has
+xllamacpp. The constructor of ``xllamacpp.Server`` holds the interpreter's lock until the model is loaded, and serves
+from threads of its own afterwards: nothing here can run meanwhile, and the gateway must not expect it to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+FAILED, BAD_FILE, NO_ENGINE = 1, 3, 4
+PLAIN = frozenset(
+    {"main_gpu", "n_batch", "n_ubatch", "n_gpu_layers", "rope_freq_base", "rope_freq_scale", "swa_full", "warmup"}
+)
+KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "cache_type_k": ("cache_type_k", "ggml_type", {}),
+    "cache_type_v": ("cache_type_v", "ggml_type", {}),
+    "flash_attn": ("flash_attn_type", "llama_flash_attn_type", {"on": "ENABLED", "off": "DISABLED"}),
+    "load_mode": ("load_mode", "llama_load_mode", {"mmap+mlock": "MMAP_MLOCK", "dio": "DIRECT_IO"}),
+    "split_mode": ("split_mode", "llama_split_mode", {}),
+}
+"""For each option: the parameter, the enumeration of its values, and where a value has another name there."""
+LOG_S = 0.2
+"""llama.cpp writes its log from another thread; what it has to say must come before our last line."""
+
+
+def main() -> NoReturn:
+    """Load, serve, and end with 0 on TERM; or end with 3, 4 or 1 and a last line that says why."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the parent's to act on
+    launch = json.loads(Path(os.environ["UML_LAUNCH_FILE"]).read_text("utf-8"))
+    try:
+        import xllamacpp
+    except ImportError as error:
+        _end(NO_ENGINE, f"the engine can't be imported: {error}")
+    try:
+        server = xllamacpp.Server(params(xllamacpp, launch))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the last line must say so
+        time.sleep(LOG_S)
+        _end(*reason(launch, error))
+    print(f"ready at {server.listening_address}", flush=True)
+    _wait_for_term()
+    os._exit(0)  # the server's destructor waits for its main loop, at times for ever
+
+
+def params(engine: Any, launch: dict[str, Any]) -> Any:
+    """Fill llama.cpp's parameters; *engine* is the module."""
+    plan, options = launch["plan"], launch["plan"]["options"]
+    filled = engine.CommonParams()
+    filled.model.path = plan["model"]["path"]
+    filled.model_alias = {plan["model_id"]}
+    filled.n_ctx = plan["context_length"] * plan["parallel"]  # it is shared among the sequences
+    filled.n_parallel = plan["parallel"]
+    filled.cpuparams.n_threads = options.get("n_threads") or plan["threads"]
+    filled.cpuparams_batch.n_threads = options.get("n_threads_batch") or filled.cpuparams.n_threads
+    filled.hostnames, filled.port, filled.api_keys = [launch["host"]], launch["port"], [launch["token"]]
+    filled.ui = filled.endpoint_slots = False
+    filled.cors_origins = ""
+    filled.offline = True
+    _choose(engine, filled, {name: value for name, value in options.items() if value is not None})
+    filled.fit_params = options.get("n_gpu_layers") is None and _has_gpu(engine)  # it reads the model a second time
+    return filled
+
+
+def _choose(engine: Any, filled: Any, options: dict[str, Any]) -> None:
+    for name in PLAIN & options.keys():
+        setattr(filled, name, options[name])
+    filled.cache_ram_mib = options.get("cache_ram", 0)
+    for name, (field, kind, words) in KINDS.items():
+        if name in options:
+            word = words.get(options[name], options[name].upper())
+            setattr(filled, field, getattr(engine, kind)[f"{kind.upper()}_{word}"])
+    if "tensor_split" in options:
+        shares = options["tensor_split"]
+        filled.tensor_split = [*shares, *[0.0] * (len(filled.tensor_split) - len(shares))]
+
+
+def _has_gpu(engine: Any) -> bool:
+    return any("GPU" in device["type"].name for device in engine.get_device_info())
+
+
+def reason(launch: dict[str, Any], error: Exception) -> tuple[int, str]:
+    """Why the load failed, as an exit code and a sentence. The exception itself says only that it did."""
+    path, address = Path(launch["plan"]["model"]["path"]), (launch["host"], launch["port"])
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                return BAD_FILE, f"'{path}' is no GGUF file; fetch it again"
+    except OSError as unreadable:
+        return BAD_FILE, f"'{path}' can't be read: {unreadable.strerror}"
+    try:
+        socket.create_server(address).close()
+    except OSError as taken:
+        return FAILED, f"port {launch['port']} can't be listened on: {os.strerror(taken.errno or 0)}"
+    return FAILED, f"llama.cpp could not load '{path}', as the lines above explain ({error})"
+
+
+def _wait_for_term() -> None:
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(
+        wake
+    )  # a signal may be delivered to one of the engine's threads, which would not end a pause()
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    os.read(woken, 1)
+
+
+def _end(code: int, words: str) -> NoReturn:
+    print(" ".join(words.split()), file=sys.stderr, flush=True)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What the backend says of a model, and which options it takes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from uml_core.types import Match, ModelSource, Rejected
+from uml_llamaserver import plugin
+from uml_llamaserver.options import Options
+
+
+def verdict(settings=None, **source):
+    model = ModelSource(**{"path": Path("m.gguf"), "format": "gguf", "files": (), "size_bytes": 1, **source})
+    return plugin.uml_detect_backend(model=model, settings=settings or {})
+
+
+def test_a_program_is_enough():
+    assert isinstance(verdict({"binary": sys.executable}), Match)
+
+
+def test_a_program_that_is_not_there():
+    said = verdict({"binary": Path("/nowhere/llama-server")})
+    assert said == Rejected("'/nowhere/llama-server' is no program", said.hint)
+    assert "[plugins.llamaserver]" in said.hint
+
+
+def test_other_formats_are_not_its_business():
+    assert verdict(format="safetensors") is None
+
+
+@pytest.mark.parametrize("kind", ["projector", "adapter", "other"])
+def test_a_part_of_a_model_is_no_model(kind):
+    assert kind in verdict(kind=kind).reason
+
+
+@pytest.mark.parametrize(("name", "word"), [("n_ctx", "context_length"), ("n_parallel", "parallel")])
+def test_what_core_has_a_word_for_is_no_option(name, word):
+    with pytest.raises(ValidationError, match=f"'{name}' is extra: say {word}"):
+        Options.model_validate({name: 4096})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"n_batch": 0}, {"n_batch": 10**12}, {"flash_attn": True}, {"cache_type_k": "q3"}, {"tensor_split": [1] * 17}],
+)
+def test_options_out_of_bounds(options):
+    with pytest.raises(ValidationError):
+        Options.model_validate(options)
