@@ -81,7 +81,7 @@ def _ask(module: str, interpreter: str) -> _Answer:
         answer = json.loads(child.stdout)
         return _Answer(bool(answer["found"]), _times(answer["site"]))
     except subprocess.TimeoutExpired:
-        reason = f"didn't answer in {ANSWER_S:.0f} seconds"
+        reason = f"didn't answer in {ANSWER_S:g} seconds"
     except subprocess.CalledProcessError as error:
         reason = f"ended with code {error.returncode}: {' '.join(error.stderr.split())[-200:]}"
     except OSError as error:

@@ -1,0 +1,47 @@
+"""Ask one backend about one model: whatever it does, there is an answer, and soon."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future, wait
+from typing import Any
+
+from uml_core.plugins import Plugins
+from uml_core.types import HostInfo, Match, ModelSource, Rejected
+
+DETECT_S = 10.0
+log = logging.getLogger(__name__)
+
+
+def detect(
+    plugins: Plugins, backend: str, *, model: ModelSource, host: HostInfo, settings: dict[str, Any]
+) -> Match | Rejected:
+    """Ask *backend* whether it can load *model*.
+
+    It is asked in a thread of its own; one that doesn't answer in 10 seconds is left behind, for no thread can be
+    ended from outside.
+    """
+    answer: Future[object] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(plugins.ask(backend, "uml_detect_backend", model=model, host=host, settings=settings))
+        except BaseException as error:  # noqa: BLE001 - SystemExit too is only this backend's answer
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name=f"detect: {backend}", daemon=True).start()
+    if not wait([answer], DETECT_S).done:
+        return Rejected(f"did not say within {DETECT_S:g} seconds whether it can load the model")
+    if error := answer.exception():
+        log.warning("backend '%s' failed in uml_detect_backend", backend, exc_info=error)
+        return Rejected(f"failed to look at the model: {str(error) or type(error).__name__}")
+    return _checked(answer.result(), model)
+
+
+def _checked(answer: object, model: ModelSource) -> Match | Rejected:
+    if answer is None:
+        return Rejected(f"says that this {model.format} file is not for it")
+    if not isinstance(answer, Match | Rejected):
+        return Rejected(f"gave a {type(answer).__name__} and no Match; tell its makers")
+    return answer
