@@ -69,7 +69,7 @@ def plugin(session: nox.Session, name: str) -> None:
 def bench(session: nox.Session) -> None:
     """The benchmarks; minutes, on a quiet machine. Name some to run only those."""
     install_all(session)
-    names = session.posargs or sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py"))
+    names = session.posargs or ["startup", "headers", "lifecycle", "relay", "throughput"]
     for name in names:
         session.run("python", f"benchmarks/{name}.py")
 
@@ -79,6 +79,14 @@ def docs(session: nox.Session) -> None:
     """Write the documents that are made from the code."""
     session.install("-e", "uml-core[testing]")
     session.run("python", "docs/generate_hooks.py")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Draw the README's terminal picture from real commands."""
+    session.install("pyte", "./uml-core", "./plugins/uml-llamaserver")
+    session.run("uml", "pull", "--yes", "starter")
+    session.run("python", "docs/demo.py")
 
 
 def install_all(session: nox.Session) -> None:
