@@ -50,10 +50,12 @@ class EndingTests(Running):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def ended(cls, tmp_path_factory: pytest.TempPathFactory, request_to_load: LoadRequest) -> Iterator[Ended]:
+    def ended(
+        cls, sample: Path, tmp_path_factory: pytest.TempPathFactory, request_to_load: LoadRequest
+    ) -> Iterator[Ended]:
         """A worker that was loaded, and unloaded while it was ready."""
         settings = own_settings(tmp_path_factory.mktemp("uml"), cls.plugin, cls.settings)
-        live = Live.start(cls.plugin, settings, request_to_load)
+        live = Live.start(cls.plugin, sample, settings, request_to_load)
         try:
             live.load()
             launch = live.witness.launches[-1]
@@ -95,14 +97,16 @@ class EndingTests(Running):
         assert not ended.witness.failed_cleanups
 
     @pytest.mark.parametrize("moment", ["loading", "ready"])
-    def test_dies_with_its_parent(self, moment: str, tmp_path: Path, request_to_load: LoadRequest) -> None:
+    def test_dies_with_its_parent(
+        self, moment: str, sample: Path, tmp_path: Path, request_to_load: LoadRequest
+    ) -> None:
         """No process is left after the gateway was killed with -9, while it loaded and when it was ready.
 
         A failure means that a crashed gateway leaves a worker which holds the memory for ever. Core's guard kills the
         worker's tree; a process that leaves the tree and drops its environment can't be found: don't start daemons.
         """
         settings = own_settings(tmp_path, self.plugin, self.settings)
-        parent = child.start(hold, Named.of(self.plugin), settings, request_to_load)
+        parent = child.start(hold, Named.of(self.plugin), sample, settings, request_to_load)
         try:
             launch_id = wait_for(parent, f"state {moment}")
             wait_until(lambda: len(marked(launch_id)) >= 2, "the guard and the engine have not started")

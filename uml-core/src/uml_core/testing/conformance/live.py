@@ -44,9 +44,9 @@ class Live:
     _thread: threading.Thread
 
     @classmethod
-    def start(cls, plugin: Any, settings: Settings, request: LoadRequest) -> Self:
+    def start(cls, plugin: Any, sample: Path, settings: Settings, request: LoadRequest) -> Self:
         """Start a supervisor; nothing is loaded yet."""
-        loop, witness = asyncio.new_event_loop(), Witness()
+        loop, witness = asyncio.new_event_loop(), Witness(sample)
         thread = threading.Thread(target=_run, args=(loop,), name="conformance", daemon=True)
         thread.start()
         live = cls(supervisor_of(plugin, settings, witness), settings, request, witness, loop, thread)
@@ -71,7 +71,7 @@ class Live:
         :raises ModelLoadError: with the worker's last lines
         """
         limit_s = self.settings.supervisor.load_timeout_s + STEP_S
-        self.do(self.supervisor.load(self.request, allow_path=True), limit_s=limit_s)
+        self.do(self.supervisor.load(self.request), limit_s=limit_s)
 
     def post(self, path: str, body: Any) -> Answer:
         """Ask the worker, through a lease, and read the whole answer."""
@@ -126,8 +126,3 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()
-
-
-def request_for(sample: Path, backend: str, options: Any, context_length: int) -> LoadRequest:
-    """The load of the sample that the class describes."""
-    return LoadRequest(model=str(sample), backend=backend, context_length=context_length, options=dict(options))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 
 from uml_core.settings import Settings
 from uml_core.testing.conformance.child import Named
@@ -12,14 +13,14 @@ from uml_core.testing.conformance.witness import Witness
 from uml_core.types import LoadRequest
 
 
-def hold(subject: Named, settings: Settings, request: LoadRequest) -> None:
+def hold(subject: Named, sample: Path, settings: Settings, request: LoadRequest) -> None:
     """Load, say each step on stdout, and stay until killed."""
-    asyncio.run(_hold(subject, settings, request))
+    asyncio.run(_hold(subject, sample, settings, request))
 
 
-async def _hold(subject: Named, settings: Settings, request: LoadRequest) -> None:
-    async with supervisor_of(subject.get(), settings, Witness(tell)) as supervisor:
-        await supervisor.load(request, allow_path=True)
+async def _hold(subject: Named, sample: Path, settings: Settings, request: LoadRequest) -> None:
+    async with supervisor_of(subject.get(), settings, Witness(sample, tell)) as supervisor:
+        await supervisor.load(request)
         await asyncio.Event().wait()
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from uml_core.settings import Settings
-from uml_core.testing.conformance.live import Live, request_for
+from uml_core.testing.conformance.live import Live
 from uml_core.testing.conformance.subject import Subject
+from uml_core.testing.conformance.witness import SAMPLE
 from uml_core.types import BackendInfo, LoadRequest
 
 CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
@@ -21,15 +22,17 @@ class Running(Subject):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def request_to_load(cls, info: BackendInfo, sample: Path) -> LoadRequest:
+    def request_to_load(cls, info: BackendInfo) -> LoadRequest:
         cls.need_engine()
-        return request_for(sample, info.name, cls.options, cls.context_length)
+        return LoadRequest(
+            model=SAMPLE, backend=info.name, context_length=cls.context_length, options=dict(cls.options)
+        )
 
     @pytest.fixture(scope="class")
     @classmethod
-    def live(cls, core_settings: Settings, request_to_load: LoadRequest) -> Iterator[Live]:
+    def live(cls, sample: Path, core_settings: Settings, request_to_load: LoadRequest) -> Iterator[Live]:
         """A supervisor that has loaded the sample."""
-        live = Live.start(cls.plugin, core_settings, request_to_load)
+        live = Live.start(cls.plugin, sample, core_settings, request_to_load)
         try:
             live.load()
             yield live

@@ -1,14 +1,18 @@
-"""A plugin of the kit that stands around the tested one and writes down what passes."""
+"""A plugin of the kit that offers the sample, stands around the tested plugin, and writes down what passes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
 from typing import Any
 
 from attrs import field, mutable
 
 from uml_core import API_VERSION, hookimpl
-from uml_core.types import Launch, ModelStatus, WorkerCommand, WorkerExit
+from uml_core.types import Launch, ModelStatus, ModelStore, StoredModel, WorkerCommand, WorkerExit
+
+SAMPLE = "sample-of-the-kit"
+"""What the registry calls the sample."""
 
 
 def nobody(word: str) -> None:
@@ -19,6 +23,7 @@ def nobody(word: str) -> None:
 class Witness:
     """What was launched, how it ended, which states it went through. ``tell`` is called with each, at once."""
 
+    sample: Path
     tell: Callable[[str], None] = nobody
     launches: list[Launch] = field(factory=list)
     commands: list[WorkerCommand] = field(factory=list)
@@ -27,6 +32,12 @@ class Witness:
     failed_cleanups: list[Exception] = field(factory=list)
 
     uml_api_version = API_VERSION
+
+    @hookimpl
+    def uml_model_stores(self) -> Iterable[ModelStore]:
+        path = self.sample
+        model = StoredModel(id=SAMPLE, path=path, size_bytes=path.stat().st_size, store="kit")
+        return [ModelStore(name="kit", list=lambda: [model])]
 
     @hookimpl(wrapper=True)
     def uml_launch_worker(self, launch: Launch) -> Generator[None, list[Any], list[Any]]:
