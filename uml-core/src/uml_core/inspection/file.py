@@ -7,8 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from uml_core.errors import InvalidModelFileError
 
@@ -22,7 +22,7 @@ def shown(text: str) -> str:
 
 
 @contextmanager
-def open_model_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def open_model_file(path: Path) -> Iterator[tuple[FileIO, int]]:
     """Open *path* for reading, unbuffered, with its size in bytes.
 
     Only regular files, or links to one, are opened: a named pipe or a device would hang or never end.

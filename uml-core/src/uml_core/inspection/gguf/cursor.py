@@ -9,9 +9,10 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 from struct import Struct
-from typing import Any, BinaryIO
+from typing import Any
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection.file import open_model_file, shown
@@ -33,15 +34,16 @@ class Malformed(Exception):
 class Cursor:
     """A place in *file* of *size_bytes*; ``keeps_bytes`` is the memory that kept values may still take."""
 
-    def __init__(self, file: BinaryIO, size_bytes: int, *, start: int = 0) -> None:
+    def __init__(self, file: RawIOBase, size_bytes: int, *, start: int = 0) -> None:
         self.size_bytes = size_bytes
         self.keeps_bytes = KEPT_BYTES
         self._strings = STRINGS
         self._file = file
         self._end = min(size_bytes, start + HEADER_BYTES)
-        self._window = b""
+        self._window = bytearray(WINDOW_BYTES)  # one for all, since fresh memory costs more than the reading
+        self._filled = 0
         self._window_start = start
-        self._at = 0  # in the window; beyond its end after a skip
+        self._at = 0  # in the window; beyond what is filled after a skip
 
     @property
     def position(self) -> int:
@@ -53,14 +55,14 @@ class Cursor:
         return self._end - self.position
 
     def unpack(self, layout: Struct) -> tuple[Any, ...]:
-        if self._at + layout.size > len(self._window):
+        if self._at + layout.size > self._filled:
             self._fill(layout.size)
         at = self._at
         self._at = at + layout.size
         return layout.unpack_from(self._window, at)
 
-    def take(self, length: int) -> bytes:
-        if self._at + length > len(self._window):
+    def take(self, length: int) -> bytearray:
+        if self._at + length > self._filled:
             self._fill(length)
         at = self._at
         self._at = at + length
@@ -74,7 +76,7 @@ class Cursor:
         """Return to where the cursor has been."""
         self._at = position - self._window_start
         if self._at < 0:
-            self._window, self._window_start, self._at = b"", position, 0
+            self._filled, self._window_start, self._at = 0, position, 0
 
     def length(self, most: int, what: str) -> int:
         """Read the length of a string, which may have at most *most* bytes."""
@@ -90,7 +92,7 @@ class Cursor:
             raise Malformed(f"it holds more than {STRINGS} strings")
         many = _many_strings()
         for _ in range(count // CHUNK):
-            found = many(self._window, self._at)
+            found = many(self._window, self._at, self._filled)
             if found:
                 self._at = found.end()
             else:
@@ -99,26 +101,29 @@ class Cursor:
 
     def _skip_each(self, count: int) -> None:
         unpack, window, at = LENGTH.unpack_from, self._window, self._at
-        last = len(window) - LENGTH.size
+        last = self._filled - LENGTH.size
         for _ in range(count):
             if at > last:
                 self._at = at
                 self._fill(LENGTH.size)
                 window, at = self._window, 0
-                last = len(window) - LENGTH.size
+                last = self._filled - LENGTH.size
             at += LENGTH.size + unpack(window, at)[0]
         self._at = at
         self._require(0)
 
     def _fill(self, length: int) -> None:
-        """Move the window so that it starts here and holds *length* bytes."""
+        """Move the window so that it starts here and holds at least *length* bytes."""
         self._require(length)
-        position, kept = self.position, self._window[self._at :]
-        wanted = min(max(length, WINDOW_BYTES), self._end - position)
+        position, kept = self.position, self._window[self._at : self._filled]
+        if length > len(self._window):
+            self._window = bytearray(length)
+        self._window[: len(kept)] = kept
         self._file.seek(position + len(kept))
-        self._window = kept + _read(self._file, wanted - len(kept))
+        wanted = min(len(self._window), self._end - position)
+        self._filled = _read(self._file, memoryview(self._window)[:wanted], len(kept))
         self._window_start, self._at = position, 0
-        if len(self._window) < length:
+        if self._filled < length:
             raise Malformed("it became shorter while it was read")
 
     def _require(self, length: int) -> None:
@@ -144,25 +149,21 @@ def open_cursor(path: Path, *, start: int = 0) -> Iterator[Cursor]:
         ) from None
 
 
-def _read(file: BinaryIO, length: int) -> bytes:
-    parts = []
-    while length > 0:
-        part = file.read(length)  # unbuffered: it may give less than was asked for
-        if not part:
-            break
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
+def _read(file: RawIOBase, window: memoryview, filled: int) -> int:
+    """Fill up *window*, and give how much of it is filled; unbuffered files may give less than was asked for."""
+    while filled < len(window) and (found := file.readinto(window[filled:])):
+        filled += found
+    return filled
 
 
 @functools.cache
-def _many_strings() -> Callable[[bytes, int], re.Match[bytes] | None]:
+def _many_strings() -> Callable[[bytearray, int, int], re.Match[bytes] | None]:
     r"""A matcher of exactly CHUNK length-prefixed strings, each shorter than SHORT.
 
     ``(?:\x05\0\0\0\0\0\0\0.{5}|…){64}+`` walks over a vocabulary in C. It is compiled at the first use. What it doesn't
     match (a longer string, the end of the window) is walked over one by one.
     """
-    common_first = sorted(range(SHORT), key=lambda length: abs(length - 6))  # alternatives are tried in their order
+    common_first = sorted(range(SHORT), key=lambda length: abs(length - 8))  # alternatives are tried in their order
     one = b"|".join(re.escape(LENGTH.pack(length)) + b".{%d}+" % length for length in common_first if length)
     one += b"|" + re.escape(LENGTH.pack(0))
     return re.compile(b"(?:%b){%d}+" % (one, CHUNK), re.DOTALL).match
