@@ -81,10 +81,6 @@ def test_sequences_at_once_out_of_range(setup, backend, asked):
     [
         ({"n_gpu_layer": 1}, "n_gpu_layer", "is unknown (did you mean 'n_gpu_layers'?)"),
         ({"n_gpu_layers": -2}, "n_gpu_layers", "is wrong: Input should be greater than or equal to -1"),
-        (
-            "flash_attn",
-            "is wrong: Input should be a valid boolean, unable to interpret input",
-        ),
     ],
 )
 def test_options_that_the_backend_does_not_have(setup, backend, options, param, problem):

@@ -115,6 +115,28 @@ def test_a_path_of_no_file(registry, three):
         registry().find("/gone.gguf", allow_path=True)
 
 
+@pytest.mark.parametrize("ref", ["/" + "x" * 5000, "why a/b?\0", "~nobody-of-that-name/x", "x" * 10**7 + ".gguf"])
+def test_texts_that_can_be_no_path(registry, three, ref):
+    with pytest.raises(ModelNotFoundError) as caught:
+        registry().find(ref, allow_path=True)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_path_that_may_not_be_read(registry, three, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    privileged, found = os.geteuid() == 0, registry()
+    if privileged:
+        os.seteuid(65534)
+    try:
+        model = found.find(str(closed / "x.gguf"), allow_path=True)
+        with pytest.raises(InvalidModelFileError, match="can't be read by this user"):
+            found.source(model)
+    finally:
+        if privileged:
+            os.seteuid(0)
+
+
 @pytest.mark.parametrize("ref", ["starter", "SmolLM2", "SmolLM2-135M-Instruct", "smollm2-135m-instruct.q4_1"])
 def test_the_starter_model_is_offered_until_it_is_there(registry, put, ref):
     with pytest.raises(ModelNotFoundError, match=f"the model '{ref}' is not on this machine yet; `uml pull {ref}`"):

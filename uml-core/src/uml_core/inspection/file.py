@@ -17,7 +17,8 @@ SHOWN_CHARACTERS = 80
 
 def shown(text: str) -> str:
     """*text* as it may appear in a sentence: a file's strings can hold escape codes and reversed text."""
-    safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    start = text[: SHOWN_CHARACTERS + 1]
+    safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in start)
     return safe if len(safe) <= SHOWN_CHARACTERS else safe[: SHOWN_CHARACTERS - 1] + "…"
 
 

@@ -12,6 +12,7 @@ from uml_core.settings import ModelSettings
 
 NEAR = 3
 MOST = 5
+LONGEST = 200  # characters of a name that are compared with others; a request may hold millions
 
 
 def aliases(models: Mapping[str, ModelSettings]) -> dict[str, str]:
@@ -56,7 +57,7 @@ def looks_like_path(ref: str) -> bool:
 def near(ref: str, names: Iterable[str]) -> str:
     """A question with the names that are most like *ref*; empty if none is."""
     spellings = {spelling: name for name in names for spelling in (name.rpartition("/")[2].casefold(), name.casefold())}
-    close = difflib.get_close_matches(ref.casefold(), spellings, n=NEAR, cutoff=0.5)
+    close = difflib.get_close_matches(ref[:LONGEST].casefold(), spellings, n=NEAR, cutoff=0.5)
     found = list(dict.fromkeys(spellings[spelling] for spelling in close))
     return f"did you mean {_either(found)}?" if found else ""
 

@@ -65,10 +65,11 @@ def _locked(folder: Path) -> Iterator[None]:
     """Let one process pull into *folder* at a time; the kernel frees the lock when its holder dies."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PullError(f"another `uml pull` is fetching into {folder}; wait until it has ended") from None
         yield
-    except BlockingIOError:
-        raise PullError(f"another `uml pull` is fetching into {folder}; wait until it has ended") from None
     finally:
         os.close(descriptor)
 

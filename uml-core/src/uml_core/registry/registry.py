@@ -11,6 +11,7 @@ from attrs import evolve
 from uml_core.errors import ModelNotFoundError
 from uml_core.inspection import inspect
 from uml_core.inspection.file import shown
+from uml_core.registry.folder import SUFFIX
 from uml_core.registry.names import aliases, looks_like_path, match, near
 from uml_core.settings import Settings
 from uml_core.types import ModelFormat, ModelSource, ModelStore, Offer, StoredModel
@@ -43,7 +44,7 @@ class Registry:
         :raises InvalidModelFileError: a file of the model can't be read or breaks its format
         """
         known = self._sources.get(model.path)
-        if known is not None and known[0] == _signature(known[1].files):
+        if known is not None and known[0] and known[0] == _signature(known[1].files):
             return known[1]
         source = inspect(model.path, self._formats)
         self._sources[model.path] = _signature(source.files), source
@@ -60,8 +61,8 @@ class Registry:
         wanted = ref if ref in models else names.get(ref, ref)
         if wanted in models:
             return models[wanted]
-        if allow_path and looks_like_path(ref) and (path := Path(ref).expanduser()).exists():
-            return _at_path(path, models)
+        if allow_path and looks_like_path(ref) and (there := _at_path(ref, models)):
+            return there
         offer = self.offer(wanted)
         found = offer.id if offer and offer.id in models else match(wanted, models)
         if found is not None:
@@ -90,14 +91,18 @@ def _signature(files: Iterable[Path]) -> Signature:
         return ()
 
 
-def _at_path(path: Path, models: dict[str, StoredModel]) -> StoredModel:
-    for model in models.values():
-        if model.path.exists() and model.path.samefile(path):
-            return model
-    id = path.name.removesuffix(path.suffix) or path.name
-    return StoredModel(
-        id=str(path.absolute()) if id in models else id, path=path, size_bytes=path.stat().st_size, store="path"
-    )
+def _at_path(ref: str, models: dict[str, StoredModel]) -> StoredModel | None:
+    try:
+        path = Path(ref).expanduser()
+        size_bytes = path.stat().st_size
+        stored = next((model for model in models.values() if model.path.exists() and model.path.samefile(path)), None)
+    except PermissionError:  # it's there, and its reader will say what is wrong
+        size_bytes, stored = 0, None
+    except (OSError, RuntimeError, ValueError):  # no such file, no such user, no possible name
+        return None
+    id = path.name.removesuffix(path.suffix) if path.suffix.lower() == SUFFIX else path.name
+    id = str(path.absolute()) if id in models else id
+    return stored or StoredModel(id=id, path=path, size_bytes=size_bytes, store="path")
 
 
 def _not_found(ref: str, offer: Offer | None, names: Sequence[str], *, allow_path: bool) -> ModelNotFoundError:
