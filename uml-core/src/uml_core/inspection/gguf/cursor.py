@@ -40,9 +40,8 @@ class Cursor:
         self._strings = STRINGS
         self._file = file
         self._end = min(size_bytes, start + HEADER_BYTES)
-        self._window = bytearray(
-            max(0, min(WINDOW_BYTES, self._end - start))
-        )  # one for all, since fresh memory costs more than the reading
+        # One window for all that is read: fresh memory costs more than the reading.
+        self._window = bytearray(max(0, min(WINDOW_BYTES, self._end - start)))
         self._filled = 0
         self._window_start = start
         self._at = 0  # in the window; beyond what is filled after a skip
