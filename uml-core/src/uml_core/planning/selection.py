@@ -98,5 +98,8 @@ def _none(model: ModelSource, answers: Mapping[str, Match | Rejected], *, wanted
     if wanted:
         return NoBackendError(f"the backend '{wanted}' can't load '{name}'", detail=detail)
     if not answers:
-        return NoBackendError(f"no backend is installed that could load '{name}'; pip install uml-llamaserver")
+        return NoBackendError(
+            f"no backend is installed that could load '{name}'; pip install one that reads {model.format}, "
+            "the README names some"
+        )
     return NoBackendError(f"no installed backend can load '{name}' (format '{model.format}')", detail=detail)
