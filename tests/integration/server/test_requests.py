@@ -183,12 +183,15 @@ async def test_tasks_may_share_a_path_by_what_they_claim(start_gateway, wire):
     assert len(body["anyOf"]) == 2
 
 
-async def test_log_lines_have_facts_and_no_words(start_gateway, wire, monkeypatch):
+async def test_log_lines_have_facts_and_no_words(start_gateway, wire, until, monkeypatch):
     lines = []
-    monkeypatch.setattr("uml_core.server.front.requests", SimpleNamespace(info=lambda _, **facts: lines.append(facts)))
+    log = SimpleNamespace(info=lambda _, **facts: lines.append(facts))
+    monkeypatch.setattr("uml_core.server.front.requests", log)
+    monkeypatch.setattr("structlog.is_configured", lambda: True)
     gateway = await start_gateway(wire.stream(wire.answer("secret answer")))
     await gateway.chat(stream=True, messages=[{"role": "user", "content": "secret prompt"}])
     await gateway.http.get("/nowhere?secret=query")
+    await until(lambda: len(lines) == 2)
     chat, nowhere = lines
     assert chat.pop("id").startswith("req_")
     assert chat.pop("ms") > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uml_core import __version__
 from uml_core.errors import BadRequestError, MethodNotAllowedError, NotFoundError, UMLError
 from uml_core.plugins import Plugins
 from uml_core.server.catalog import Catalog, Models
 from uml_core.server.errors import invalid_body, response_of
-from uml_core.server.exchange import InFlight
-from uml_core.server.front import Front
+from uml_core.server.exchange import Exchange, InFlight
+from uml_core.server.front import Front, unexpected
 from uml_core.server.management import management_router
 from uml_core.server.openai import TaskEndpoint, models_router
 from uml_core.server.pace import Pace
@@ -54,17 +55,22 @@ def create_app(
     in_flight = InFlight() if in_flight is None else in_flight
     pace = pace or Pace()
     catalog, performance = Catalog(registry), Performance()
-    tasks = plugins.tasks()
-    app = UMLApp(tasks, title="UML", version=__version__, docs_url=None, redoc_url=None, **NO_TELEMETRY)
-    for path, group in _by_path(tasks):
-        endpoint = TaskEndpoint(
-            group,
+    endpoints = {
+        path: TaskEndpoint(
+            tasks,
             supervisor=supervisor,
             catalog=catalog,
             performance=performance,
             settings=settings.server,
             pace=pace,
         )
+        for path, tasks in _by_path(plugins.tasks())
+    }
+    app = UMLApp(plugins.tasks())
+    app.face = Front(
+        Security(TaskPaths(app.inside, endpoints), settings=settings.server, pace=pace), in_flight=in_flight
+    )
+    for path, endpoint in endpoints.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"], name=path))
     app.include_router(models_router(catalog, supervisor))
     app.include_router(
@@ -72,19 +78,41 @@ def create_app(
             plugins=plugins, supervisor=supervisor, catalog=catalog, performance=performance, in_flight=in_flight
         )
     )
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(RequestValidationError, _on_invalid_body)
-    app.add_middleware(Security, settings=settings.server, pace=pace)
-    app.add_middleware(Front, in_flight=in_flight)  # added last, so it is the outermost
     return app
 
 
-class UMLApp(FastAPI):
-    """FastAPI with the tasks' paths in its schema; they are raw ASGI apps, which it doesn't describe by itself."""
+class TaskPaths:
+    """Takes the requests that have to be fast past everything that they don't need."""
 
-    def __init__(self, tasks: Sequence[Task], **rest: Any) -> None:
-        super().__init__(**rest)
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._endpoints.get(scope["path"]) if scope["method"] == "POST" else None
+        await (app or self._app)(scope, receive, send)
+
+
+class UMLApp(FastAPI):
+    """FastAPI behind our own layers, which so are outside of its own, and with the tasks' paths in its schema."""
+
+    face: ASGIApp
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        super().__init__(title="UML", version=__version__, docs_url=None, redoc_url=None, **NO_TELEMETRY)
         self._tasks = tasks
+        self.add_exception_handler(HTTPException, _on_http_exception)
+        self.add_exception_handler(RequestValidationError, _on_invalid_body)
+        self.add_exception_handler(UMLError, _on_error)
+        self.add_exception_handler(Exception, _on_unexpected)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection or request."""
+        await self.face(scope, receive, send)
+
+    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Go on with FastAPI's own layers and routes."""
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The schema of ``/openapi.json``."""
@@ -115,6 +143,15 @@ class UMLApp(FastAPI):
 def _by_path(tasks: Sequence[Task]) -> list[tuple[str, list[Task]]]:
     ordered = sorted(tasks, key=lambda task: task.path)
     return [(path, list(group)) for path, group in groupby(ordered, key=lambda task: task.path)]
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, UMLError)
+    return _rendered(error)
+
+
+async def _on_unexpected(request: Request, _: Exception) -> Response:
+    return _rendered(unexpected(Exchange.of(request.scope)))  # it is raised again, and our own layer logs it
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Self
 
 from starlette.types import Message, Scope, Send
@@ -34,7 +35,8 @@ class Exchange:
     """A request on its way. Its own task answers it; others may only :meth:`interrupt` that task.
 
     ``status`` is None until the head of the answer is sent; ``ended`` says what ended it before its end. ``first_s``
-    is when the first part of a model's answer came, on the loop's clock like ``started_s``.
+    is when the first part of a model's answer came. Times are :func:`time.monotonic`'s: uvloop's own clock knows
+    only milliseconds.
     """
 
     def __init__(self, scope: Scope, send: Send, *, headers: list[tuple[bytes, bytes]]) -> None:
@@ -43,7 +45,7 @@ class Exchange:
         :param headers: what the answer's head has in any case
         """
         self.loop = asyncio.get_running_loop()
-        self.started_s = self.loop.time()
+        self.started_s = monotonic()
         self.sent_s = self.started_s
         self.first_s: float | None = None
         self.scope = scope
@@ -84,6 +86,7 @@ class Exchange:
             if self.generation is not None:
                 headers.append((b"x-uml-generation", b"%d" % self.generation))
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+            self.sent_s = monotonic()
 
     async def write(self, block: bytes, *, last: bool = False) -> None:
         """Send a part of the body; returns when the client's side has room for more."""
@@ -91,7 +94,7 @@ class Exchange:
         self.writing = True
         await self._send({"type": "http.response.body", "body": block, "more_body": not last})
         self.writing = False
-        self.sent_s = self.loop.time()
+        self.sent_s = monotonic()
 
     async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import monotonic
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,12 +18,11 @@ CLIENT_CLOSED = 499
 SAFE_HEADERS = [(b"x-content-type-options", b"nosniff")]
 
 log = logging.getLogger(__name__)
-requests = structlog.wrap_logger(logging.getLogger("uml_core.server.request"))
-"""Goes through the standard library, so that nothing is printed where nobody configured a log."""
+requests = structlog.get_logger()
 
 
 class Front:
-    """A pure ASGI middleware; errors of the tree may be raised anywhere below it."""
+    """A pure ASGI app around another; errors of the tree may be raised anywhere within."""
 
     def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class Front:
             try:
                 await self._answer(exchange, receive)
             finally:
-                _log(exchange)
+                exchange.loop.call_soon(_log, exchange)  # the answer's bytes leave first
 
     async def _answer(self, exchange: Exchange, receive: Receive) -> None:
         try:
@@ -55,17 +55,24 @@ class Front:
             await exchange.fail(error)
         except Exception:
             log.exception("unexpected error at %s in request %s", exchange.scope["path"], exchange.id)
-            await exchange.fail(InternalServerError(f"something went wrong here; the log has it under '{exchange.id}'"))
+            await exchange.fail(unexpected(exchange))
+
+
+def unexpected(exchange: Exchange) -> InternalServerError:
+    """What the client is told of an error that nobody foresaw: where to look, and nothing of the inside."""
+    return InternalServerError(f"something went wrong here; the log has it under '{exchange.id}'")
 
 
 def _log(exchange: Exchange) -> None:
     """One line a request: what was asked of whom, how it ended, how long it took; never a prompt or an answer."""
+    if not structlog.is_configured():  # it would print to stdout, and nobody has asked for that
+        return
     facts = {
         "id": exchange.id,
         "method": exchange.scope["method"],
         "path": exchange.scope["path"],
         "status": exchange.status or CLIENT_CLOSED,
-        "ms": round((exchange.loop.time() - exchange.started_s) * 1000, 1),
+        "ms": round((monotonic() - exchange.started_s) * 1000, 1),
     }
     if exchange.model is not None:
         facts |= {"model": exchange.model, "generation": exchange.generation}

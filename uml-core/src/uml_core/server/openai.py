@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
@@ -55,7 +56,7 @@ class TaskEndpoint:
             load = LoadRequest(model=await self._model(body))
             async with self._supervisor.lease(load, task.name, wait_s=self._settings.load_wait_s) as worker:
                 exchange.model, exchange.generation = worker.model_id, worker.generation
-                asked_s = exchange.loop.time()
+                asked_s = monotonic()
                 response = await task.handle(request, worker)
                 try:
                     await relay(response, attendance, worker, wants_usage=_wants_usage(body))
@@ -100,7 +101,7 @@ class TaskEndpoint:
             generation,
             tokens=exchange.usage.completion_tokens,
             first_token_s=None if first_s is None else first_s - asked_s,
-            decoding_s=exchange.loop.time() - (asked_s if first_s is None else first_s),
+            decoding_s=monotonic() - (asked_s if first_s is None else first_s),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from uml_core.server.attendance import Attendance
 from uml_core.server.exchange import Exchange
 from uml_core.server.failure import error_of
@@ -40,7 +42,7 @@ async def _relay_stream(
         block = events.take(data)
         if block:
             if exchange.first_s is None:
-                exchange.first_s = exchange.loop.time()
+                exchange.first_s = monotonic()
                 await exchange.begin_stream()
             await exchange.write(block, last=events.finished)
         if events.finished or events.error:

@@ -49,7 +49,7 @@ BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Security:
-    """A pure ASGI middleware; what it lets through has its body read already."""
+    """A pure ASGI app around another; what it lets through has its body read already."""
 
     def __init__(self, app: ASGIApp, *, settings: ServerSettings, pace: Pace) -> None:
         self._app = app

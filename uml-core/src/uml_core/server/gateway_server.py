@@ -1,0 +1,56 @@
+"""uvicorn, with a shutdown that tells clients what is going on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from uml_core.server.exchange import InFlight
+
+KEEP_ALIVE_S = 60
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn with a shutdown that lets requests end, and tells those that can't why."""
+
+    def __init__(self, app: Callable[..., object], in_flight: InFlight, *, drain_s: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # else a client on this machine says who it is and which scheme it used
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self._in_flight = in_flight
+        self._drain_s = drain_s
+        self._loop = asyncio.get_running_loop()
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal; uvicorn's own would drop the streams, and end the process by that signal."""
+        del sig, frame
+        self._loop.call_soon_threadsafe(self.stop)
+
+    def stop(self) -> None:
+        """Drain and end; asked again, end what runs; asked a third time, end at once."""
+        if self._draining is None:
+            self._draining = self._loop.create_task(self._drain(), name="drain")
+        elif not self.should_exit:
+            self._in_flight.interrupt()
+        else:
+            self.force_exit = True
+
+    async def _drain(self) -> None:
+        await self._in_flight.drain(self._drain_s)
+        self.should_exit = True
