@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from uml_core.cli.options import JsonOption
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from uml_core.settings import Settings
 
-COLUMNS = ("MODEL", "SIZE", "FORMAT", "PARAMETERS", "QUANT", "CONTEXT", "LICENSE", "STATUS")
+COLUMNS = ("MODEL", "SIZE", "FORMAT", "PARAMS", "QUANT", "CONTEXT", "LICENSE", "STATUS")
 
 
 def command(*, json: JsonOption = False) -> None:
@@ -31,6 +31,7 @@ def command(*, json: JsonOption = False) -> None:
         print_json(cards)
     elif cards:
         print_table(COLUMNS, map(_row, cards))
+        _explain(card for card in cards if card.get("error"))
     else:
         say(
             f"there is no model on this machine yet; `uml pull starter` fetches a small one, and any GGUF file "
@@ -59,13 +60,19 @@ def _row(card: Mapping[str, Any]) -> tuple[Text, ...]:
 def _status(card: Mapping[str, Any]) -> Text:
     from rich.text import Text
 
-    from uml_core.cli.output import plain
-
-    error = card.get("error")
-    if error:
-        return Text(plain(error["message"] if isinstance(error, Mapping) else str(error)), style="red")
-    status = (card.get("status") or {}).get("value", "unloaded")
+    if card.get("error"):
+        return Text("unreadable", style="red")
+    status = card["status"]["value"]
     return Text("" if status == "unloaded" else status, style="green")
+
+
+def _explain(cards: Iterable[Mapping[str, Any]]) -> None:
+    from rich.text import Text
+
+    from uml_core.cli.output import plain, stdout
+
+    for card in cards:
+        stdout().print(Text(plain(f"{card['id']}: {card['error']}"), style="red"), soft_wrap=True)
 
 
 def _local(settings: Settings) -> list[dict[str, Any]]:

@@ -9,17 +9,14 @@ from functools import cache
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-WIDE = 10_000
-"""Columns of a table that no person looks at: a program that reads it wants whole lines."""
 CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 @cache
 def stdout() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    return Console(highlight=False)
 
 
 @cache
@@ -52,13 +49,20 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
-    """The result, for a person; ids and sentences wrap on a terminal, and nothing is cut."""
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in table.columns:
-        column.overflow = "fold"
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    stdout().print(table)
+    """The result, for a person: no cell is cut or folded, and a column without a word in it is left out."""
+    body = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    used = [index for index in range(len(columns)) if any(row[index].plain for row in body)]
+    lines = [[Text(column, style="bold") for column in columns], *body]
+    widths = {index: max(line[index].cell_len for line in lines) for index in used}
+    for line in lines:
+        cells = [_padded(line[index], widths[index]) for index in used]
+        whole = Text("  ").join(cells)
+        whole.rstrip()
+        stdout().print(whole, soft_wrap=True)
+
+
+def _padded(cell: Text, width: int) -> Text:
+    return Text.assemble(cell, " " * (width - cell.cell_len))
 
 
 def human_bytes(count: int | None) -> str:
