@@ -14,7 +14,7 @@ import psutil
 import pytest
 from attrs import frozen
 
-from uml_core.supervisor.process import marked
+from uml_core.supervisor.process import kill_marked, marked
 from uml_core.testing.conformance import child
 from uml_core.testing.conformance.child import Named
 from uml_core.testing.conformance.live import Live
@@ -107,6 +107,7 @@ class EndingTests(Running):
         """
         settings = own_settings(tmp_path, self.plugin, self.settings)
         parent = child.start(hold, Named.of(self.plugin), sample, settings, request_to_load)
+        launch_id = ""
         try:
             launch_id = wait_for(parent, f"state {moment}")
             wait_until(lambda: len(marked(launch_id)) >= 2, "the guard and the engine have not started")
@@ -118,6 +119,8 @@ class EndingTests(Running):
             parent.wait()
             if parent.stdout:
                 parent.stdout.close()
+            if launch_id:
+                kill_marked(launch_id)
 
 
 def wait_for(parent: subprocess.Popen[bytes], words: str) -> str:
