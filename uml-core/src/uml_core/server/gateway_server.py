@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from types import FrameType
 
@@ -11,6 +12,8 @@ import uvicorn
 from uml_core.server.exchange import InFlight
 
 KEEP_ALIVE_S = 60
+WAITING = "%d requests are still being answered: waiting up to %.0f s for them, or until you ask again"
+log = logging.getLogger(__name__)
 
 
 class GatewayServer(uvicorn.Server):
@@ -45,6 +48,8 @@ class GatewayServer(uvicorn.Server):
     def stop(self) -> None:
         """Drain and end; asked again, end what runs; asked a third time, end at once."""
         if self._draining is None:
+            if self._in_flight.count:
+                log.warning(WAITING, self._in_flight.count, self._drain_s)
             self._draining = self._loop.create_task(self._drain(), name="drain")
         elif not self.should_exit:
             self._in_flight.interrupt()

@@ -67,8 +67,8 @@ def refuse_strangers(host: str) -> None:
     :raises SettingsError: it is one, or no address of this machine
     """
     try:
-        addresses = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:
+        addresses = {info[4][0] for info in socket.getaddrinfo(host or "-", None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
         raise SettingsError(f"'{host}' is no address of this machine; set `host` in [server] to 127.0.0.1") from None
     if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in addresses):
         raise SettingsError(
