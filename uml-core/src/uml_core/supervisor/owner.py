@@ -169,9 +169,7 @@ class Owner:
     async def _switch(self, job: Job) -> None:
         """Check first, so that what is loaded stays untouched when it can't be done; then evict, then start."""
         if job.request is not None:
-            plan = await asyncio.wait_for(
-                asyncio.to_thread(self._planner.plan, job.request, allow_path=job.allow_path), PLAN_S
-            )
+            plan = await asyncio.wait_for(asyncio.to_thread(self._plan, job), PLAN_S)
             job.plan = plan
             if self._has(plan, job):
                 return
@@ -180,6 +178,13 @@ class Owner:
         if job.plan is not None:
             job.state = SwitchState.STARTING
             await self.slot.start(job.plan, on_exit=lambda generation: self.inbox.put_nowait(Exited(generation)))
+
+    def _plan(self, job: Job) -> Plan:
+        """Decide in a thread; the memory of what the switch itself will end counts as free."""
+        assert job.request is not None
+        loaded = self.slot.plan
+        freed_bytes = loaded.model.size_bytes if loaded else 0
+        return self._planner.plan(job.request, allow_path=job.allow_path, freed_bytes=freed_bytes)
 
     def _has(self, plan: Plan, job: Job) -> bool:
         """Whether the slot serves that plan already; a request by name takes the options that are there."""

@@ -88,7 +88,7 @@ async def _read(response: WorkerResponse, on_progress: Callable[[float], None]) 
     body = await response.read()
     if response.status == 200:
         return True
-    with contextlib.suppress(ValueError, AttributeError, TypeError):
+    with contextlib.suppress(ValueError, LookupError, TypeError):
         on_progress(float(json.loads(body)["progress"]))
     return False
 
