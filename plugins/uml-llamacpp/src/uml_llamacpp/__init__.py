@@ -1,0 +1,1 @@
+"""UML backend: GGUF through llama-cpp-python."""

@@ -1,0 +1,52 @@
+"""What may be asked for one load, under the names of llama-cpp-python, and what only the settings file may say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+CacheType = Literal["f32", "f16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+Share = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Options(BaseModel):
+    """Options of one load; llama.cpp decides what is left out. The context is core's own word."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_gpu_layers: int | None = Field(None, ge=-1, le=9999, description="layers on the GPU; -1 is all, the default")
+    main_gpu: int | None = Field(None, ge=0, le=255, description="the GPU to use when the model is not split")
+    split_mode: Literal["none", "layer", "row"] | None = Field(None, description="how several GPUs share the model")
+    tensor_split: Annotated[list[Share], Field(max_length=16)] | None = Field(
+        None, description="each GPU's share of the model, such as [3, 1]"
+    )
+    n_batch: int = Field(512, ge=1, le=16384, description="prompt tokens in one step")
+    n_ubatch: int = Field(512, ge=1, le=16384, description="prompt tokens computed at once")
+    n_threads: int | None = Field(None, ge=1, le=512, description="CPU threads for each token; as planned")
+    n_threads_batch: int | None = Field(None, ge=1, le=512, description="CPU threads for the prompt; as n_threads")
+    flash_attn: bool | None = Field(None, description="flash attention; llama.cpp decides")
+    type_k: CacheType | None = Field(None, description="number type of the cached keys; f16")
+    type_v: CacheType | None = Field(None, description="number type of the cached values; f16")
+    offload_kqv: bool | None = Field(None, description="keep the cache on the GPU; true")
+    use_mmap: bool = Field(default=True, description="map the file instead of reading it")
+    use_mlock: bool = Field(default=False, description="keep the model from being swapped out")
+    rope_freq_base: float | None = Field(None, gt=0, le=1e12, description="base frequency of RoPE; the model's")
+    rope_freq_scale: float | None = Field(None, gt=0, le=1e3, description="frequency factor of RoPE; the model's")
+    swa_full: bool = Field(default=False, description="keep the whole cache of a sliding window")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_neutral_word(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "n_ctx" in data:
+            raise ValueError("'n_ctx' is extra: say context_length, which every backend has")
+        return data
+
+
+class Settings(BaseModel):
+    """``[plugins.llamacpp]``: where the engine is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    python: Path | None = Field(None, description="the Python with llama-cpp-python and uml-llamacpp, if not UML's own")

@@ -1,0 +1,49 @@
+"""What the backend says of a model, which options it takes, and how it is launched."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from uml_core.types import ModelSource, Plan, Rejected
+from uml_llamacpp import plugin
+from uml_llamacpp.options import Options
+
+
+def verdict(**source):
+    model = ModelSource(**{"path": Path("m.gguf"), "format": "gguf", "files": (), "size_bytes": 1, **source})
+    return plugin.uml_detect_backend(model=model, settings={})
+
+
+def test_other_formats_are_not_its_business():
+    assert verdict(format="safetensors") is None
+
+
+def test_a_part_of_a_model_is_no_model():
+    assert "projector" in verdict(kind="projector").reason
+
+
+def test_a_model_that_only_embeds_is_refused():
+    said = verdict(architecture="bert", metadata={"bert.attention.causal": False})
+    assert said == Rejected("'bert' makes embeddings, no text", hint="choose a model that writes")
+
+
+def test_the_context_is_cores_word():
+    with pytest.raises(ValidationError, match="'n_ctx' is extra: say context_length"):
+        Options.model_validate({"n_ctx": 4096})
+
+
+@pytest.mark.parametrize("options", [{"n_batch": 0}, {"n_ubatch": 10**9}, {"type_k": "q3"}, {"flash_attn": "on"}])
+def test_options_out_of_bounds(options):
+    with pytest.raises(ValidationError):
+        Options.model_validate({**options, **({"flash_attn": "perhaps"} if "flash_attn" in options else {})})
+
+
+@pytest.mark.parametrize(("python", "first"), [(None, sys.executable), ("/venv/bin/python", "/venv/bin/python")])
+def test_launch(python, first):
+    source = ModelSource(path=Path("m.gguf"), format="gguf", files=(), size_bytes=1)
+    plan = Plan(model_id="m", model=source, backend="llamacpp", tasks=(), context_length=1, settings={"python": python})
+    command = plugin.uml_launch_worker(plan=plan)
+    assert command.argv == (first, "-P", "-m", "uml_llamacpp.worker")
+    assert (command.accepts, command.ready_path) == ("fd", "/health")
