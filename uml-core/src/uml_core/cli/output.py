@@ -26,19 +26,23 @@ def stderr() -> Console:
 
 def say(sentence: str, *, style: str = "") -> None:
     """Tell the person something; it's no part of the result."""
-    stderr().print(Text(sentence, style=style), soft_wrap=True)
+    _tell(Text(sentence, style=style))
+
+
+def _tell(text: Text) -> None:
+    stderr().print(text, soft_wrap=not stderr().is_terminal)  # whole lines in a file, whole words on a terminal
 
 
 def ask(question: str) -> bool:
     """Ask a person at a terminal; Enter is yes, the end of input is no."""
-    stderr().print(Text(f"{question} [Y/n] "), end="", soft_wrap=True)
+    stderr().print(Text(f"{question} [Y/n] "), end="")
     answer = sys.stdin.readline()
     return bool(answer) and answer.strip().lower() in {"", "y", "yes"}
 
 
 def show_error(sentence: str, detail: Iterable[str] = ()) -> None:
     """``error: sentence`` in red, the further lines dim."""
-    stderr().print(Text.assemble(("error: ", "bold red"), (sentence, "red")), soft_wrap=True)
+    _tell(Text.assemble(("error: ", "bold red"), (sentence, "red")))
     for line in detail:
         say(f"  {line}", style="dim")
 

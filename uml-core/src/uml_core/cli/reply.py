@@ -12,6 +12,7 @@ from attrs import frozen, mutable
 
 from uml_core.cli.output import human_seconds, plain, say, stdout
 from uml_core.cli.session import Loaded
+from uml_core.cli.wrap import Wrapped
 from uml_core.client import Answer
 
 
@@ -71,11 +72,15 @@ class Reply:
         )
 
     def show(self, ask: Callable[[], Answer], *, waiting: AbstractContextManager[None]) -> None:
-        """Write the answer to stdout; where a person looks, without control characters."""
-        shown = plain if stdout().is_terminal else str
+        """Write the answer to stdout: as it is, but for a person with whole words and no control characters."""
+        wrapped = Wrapped(_write, lambda: stdout().width) if stdout().is_terminal else None
         try:
-            self.receive(ask, waiting=waiting, write=lambda piece: _write(shown(piece)))
+            self.receive(
+                ask, waiting=waiting, write=lambda piece: wrapped.feed(plain(piece)) if wrapped else _write(piece)
+            )
         finally:
+            if wrapped:
+                wrapped.end()
             if self.text and not self.text.endswith("\n"):
                 _write("\n")
 

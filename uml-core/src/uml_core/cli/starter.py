@@ -30,7 +30,7 @@ def fetch_agreed(offer: Offer, *, why: str, agreed: bool) -> StoredModel:
     """
     said = f"{why}; UML can fetch {description(offer)}"
     if agreed:
-        say(said)
+        say(f"{said[:1].upper()}{said[1:]}.")
     elif not _asked(said, "Fetch it now?"):
         raise ModelNotFoundError(f"{said}; to do so, run `uml pull {STARTER}`, or add --pull")
     return fetch(offer)
@@ -50,5 +50,5 @@ def fetch(offer: Offer) -> StoredModel:
 def _asked(said: str, question: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    say(said)
+    say(f"{said[:1].upper()}{said[1:]}.")
     return ask(question)
