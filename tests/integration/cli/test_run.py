@@ -89,6 +89,16 @@ def test_a_signal_in_the_middle_of_an_answer_leaves_no_process(machine, number, 
     assert process.stderr.read() == b""
 
 
+def test_a_reader_that_has_enough_ends_it(machine):
+    machine.model("slow", tokens=10_000, token_s=0.005)
+    process = machine.start("run", "Go on")
+    assert process.stdout.read(5) == b"Hello"
+    process.stdout.close()
+    assert process.wait(30) == 1
+    assert process.stderr.read() == b""
+    assert not machine.workers()
+
+
 def test_a_signal_in_the_middle_of_a_load_leaves_no_process(machine, wait_for):
     machine.model("slow", load_s=300)
     process = machine.start("run", "Hi there")

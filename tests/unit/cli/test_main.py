@@ -83,6 +83,12 @@ def test_an_unexpected_error_has_no_traceback_unless_asked_for(monkeypatch, caps
         main.main()
 
 
+def test_a_file_that_cannot_be_used_is_named(monkeypatch, capsys):
+    code, said = exit_of(monkeypatch, capsys, PermissionError(13, "Permission denied", "/x/run"))
+    assert code == 1
+    assert said.startswith("error: '/x/run' can't be used: Permission denied; ")
+
+
 def test_ctrl_c_is_130(monkeypatch, capsys):
     assert exit_of(monkeypatch, capsys, KeyboardInterrupt()) == (130, "")
 

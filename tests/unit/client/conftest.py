@@ -15,14 +15,17 @@ class ScriptedGateway:
     requests: list[tuple[str, str, bytes]] = field(factory=list)
 
     def json(self, path: str, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        def answer(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-                handler.send_header(name, value)
-            handler.end_headers()
-            handler.wfile.write(body)
+        self.answers[path] = lambda handler: self.reply(handler, body, status=status, headers=headers)
 
-        self.answers[path] = answer
+    @staticmethod
+    def reply(
+        handler: BaseHTTPRequestHandler, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        handler.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
 
     def stream(self, path: str, *parts: bytes, last_chunk: bool = True) -> None:
         """Send *parts* as chunks of an event stream; without the last chunk the connection is cut."""

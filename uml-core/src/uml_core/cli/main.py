@@ -66,6 +66,11 @@ def _tell(error: Exception) -> int:
     if isinstance(error, UMLError):
         show_error(error.message, error.detail)
         return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        show_error(
+            f"'{error.filename}' can't be used: {error.strerror}; look at it, or set UML_DATA_DIR to another folder"
+        )
+        return 1
     show_error(f"{type(error).__name__}: {error}", ("UML did not expect this; UML_DEBUG=1 shows where it happened",))
     return 1
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import frozen
 
 from uml_core.cli.stage import Stage, stage_of
-from uml_core.errors import BadRequestError, ModelNotFoundError
+from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from uml_core.client import Answer, UniversalClient
@@ -60,7 +60,8 @@ class GatewaySession:
     def __init__(self, client: UniversalClient, settings: Settings) -> None:
         self._client = client
         self._settings = settings
-        self._loaded: Loaded | None = None
+        self._request: LoadRequest | None = None
+        self._model: str | None = None
 
     def active(self) -> str | None:
         active = self._client.active()
@@ -90,17 +91,21 @@ class GatewaySession:
         except (ModelNotFoundError, BadRequestError) as error:
             self._refuse_path(request.model, error)
             raise
-        self._loaded = Loaded(
-            model=loaded["model"], backend=loaded["backend"], context_length=loaded.get("context_length")
-        )
-        return self._loaded
+        self._request, self._model = request, loaded["model"]
+        return Loaded(model=loaded["model"], backend=loaded["backend"], context_length=loaded.get("context_length"))
 
     def stage(self) -> Stage | None:
         return stage_of(self._client.active())
 
     def chat(self, messages: Messages, parameters: Mapping[str, Any]) -> Answer:
-        model = self._loaded.model if self._loaded else None
-        return self._client.chat(messages, model=model, **parameters)
+        """Ask; if somebody else had the gateway load another model meanwhile, ours is loaded again first."""
+        try:
+            return self._client.chat(messages, model=self._model, **parameters)
+        except ModelLoadingError:
+            if self._request is None:
+                raise
+        self.load(self._request)
+        return self._client.chat(messages, model=self._model, **parameters)
 
     def _refuse_path(self, ref: str, error: Exception) -> None:
         """A path can't go over HTTP; somebody who gave one needs to know what to do instead."""
