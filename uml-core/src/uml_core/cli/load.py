@@ -10,7 +10,9 @@ from uml_core.cli.options import BackendOption, ContextOption, JsonOption, Paral
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="The model's id or alias; see `uml list`.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model's id or alias; see `uml list`.", show_default=False)
+    ],
     *,
     backend: BackendOption = None,
     context_length: ContextOption = None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def command(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many of the last lines.")] = 100,
     worker: Annotated[bool, typer.Option("--worker", help="Only what the model's process wrote.")] = False,
     gateway: Annotated[bool, typer.Option("--gateway", help="Only what the gateway wrote.")] = False,
     json: JsonOption = False,

@@ -48,7 +48,12 @@ def progress(look: Callable[[], Stage | None], *, label: str = "checking") -> It
 def _show(over: threading.Event, look: Callable[[], Stage | None], label: str) -> None:
     if over.wait(QUIET_S):
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(24, complete_style="green", pulse_style="green"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=stderr(), transient=True) as bar:
         task = bar.add_task(label, total=None)
         while not over.wait(LOOK_S):
@@ -72,7 +77,7 @@ def download(title: str) -> Iterator[Callable[[int, int], None]]:
     """
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(24),
+        BarColumn(24, complete_style="green", pulse_style="green"),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),

@@ -10,7 +10,9 @@ from uml_core.cli.options import JsonOption
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="What to fetch; `starter` is a small chat model.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(metavar="NAME", help="What to fetch; `starter` is a small chat model.", show_default=False)
+    ],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Fetch without asking.")] = False,
     json: JsonOption = False,

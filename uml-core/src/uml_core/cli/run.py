@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MODEL] [PROMPT...]",
+        metavar="MODEL|PROMPT",
         help="A model (id, alias or file), then the prompt; `-` reads it from standard input. "
         "A first word with a space in it is the prompt.",
         show_default=False,
@@ -28,7 +28,7 @@ def command(
     words: Words = None,
     *,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The model; then all words are the prompt.")
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="The model; then all words are the prompt.")
     ] = None,
     backend: BackendOption = None,
     context_length: ContextOption = None,
@@ -36,12 +36,15 @@ def command(
         int | None, typer.Option("--max-tokens", "-n", metavar="TOKENS", min=1, help="Longest answer.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", "-t", min=0, max=2, help="0 is sober, 1 and more is lively.")
+        float | None,
+        typer.Option("--temperature", "-t", metavar="N", min=0, max=2, help="0 is sober, 1 and more is lively."),
     ] = None,
     system: Annotated[
-        str | None, typer.Option("--system", "-s", help="What the model is told before all else.")
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="What the model is told before all else.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The same seed gives the same answer.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="The same seed gives the same answer.")
+    ] = None,
     pull: Annotated[
         bool, typer.Option("--pull", help="Fetch the starter model without asking, if there's none.")
     ] = False,
@@ -126,7 +129,7 @@ def load(session: Session, request: LoadRequest) -> Loaded:
         with progress(session.stage, label=f"checking {request.model}"):
             return session.load(request)
     except ModelNotFoundError as error:
-        hint = f"if '{request.model}' is a prompt and no model, say `uml run -m MODEL {request.model} …`"
+        hint = "if that was the prompt: put its words in quotes, or name the model with -m"
         raise ModelNotFoundError(error.message, detail=(*error.detail, hint)) from error
 
 

@@ -14,13 +14,21 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    host: Annotated[str | None, typer.Option("--host", help="Address to bind.", show_default="127.0.0.1")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to bind; 127.0.0.1 is the default.")
+    ] = None,
     port: Annotated[
         int | None,
-        typer.Option("--port", "-p", min=0, max=65535, help="Port to bind; 0 takes a free one.", show_default="8650"),
+        typer.Option(
+            "--port", "-p", metavar="N", min=0, max=65535, help="Port to bind; 8650 is the default, 0 takes a free one."
+        ),
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Folder of run files, logs and models.")] = None,
-    models_dir: Annotated[Path | None, typer.Option("--models-dir", help="Folder of the models.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", metavar="FOLDER", help="Folder of run files, logs and models.")
+    ] = None,
+    models_dir: Annotated[
+        Path | None, typer.Option("--models-dir", metavar="FOLDER", help="Folder of the models.")
+    ] = None,
 ) -> None:
     """Run the gateway, an OpenAI-compatible server.
 
