@@ -20,10 +20,6 @@ def test_other_formats_are_not_its_business():
     assert verdict(format="safetensors") is None
 
 
-def test_a_part_of_a_model_is_no_model():
-    assert "projector" in verdict(kind="projector").reason
-
-
 def test_a_model_that_only_embeds_is_refused():
     said = verdict(architecture="bert", metadata={"bert.attention.causal": False})
     assert said == Rejected("'bert' makes embeddings, no text", hint="choose a model that writes")

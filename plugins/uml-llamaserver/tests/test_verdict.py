@@ -30,11 +30,6 @@ def test_other_formats_are_not_its_business():
     assert verdict(format="safetensors") is None
 
 
-@pytest.mark.parametrize("kind", ["projector", "adapter", "other"])
-def test_a_part_of_a_model_is_no_model(kind):
-    assert kind in verdict(kind=kind).reason
-
-
 @pytest.mark.parametrize(("name", "word"), [("n_ctx", "context_length"), ("n_parallel", "parallel")])
 def test_what_core_has_a_word_for_is_no_option(name, word):
     with pytest.raises(ValidationError, match=f"'{name}' is extra: say {word}"):

@@ -29,8 +29,6 @@ def uml_backend_info() -> BackendInfo:
 def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match | Rejected | None:
     if model.format != "gguf":
         return None
-    if model.kind != "model":
-        return Rejected(f"the file is no model but a part of one ({model.kind})", hint="load the model that it is for")
     if model.metadata.get(f"{model.architecture}.attention.causal") is False:
         return Rejected(f"'{model.architecture}' makes embeddings, no text", hint="choose a model that writes")
     if not is_installed("llama_cpp", interpreter=str(settings.get("python") or "")):

@@ -36,8 +36,6 @@ def uml_backend_info() -> BackendInfo:
 def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match | Rejected | None:
     if model.format != "gguf":
         return None
-    if model.kind != "model":
-        return Rejected(f"the file is no model but a part of one ({model.kind})", hint="load the model that it is for")
     binary, python = settings.get("binary"), str(settings.get("python") or "")
     if binary is not None and not os.access(binary, os.X_OK):
         return Rejected(f"'{binary}' is no program", hint="correct `binary` in [plugins.llamaserver] of uml.toml")

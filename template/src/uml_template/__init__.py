@@ -1,0 +1,1 @@
+"""UML backend: a template to copy."""
