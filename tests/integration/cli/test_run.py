@@ -212,6 +212,9 @@ def test_logs(machine):
     assert b"engine says hello" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
+    machine.serve()
+    machine.uml("load", "unknown")
+    assert "path=/load_model" in machine.uml("logs", "--gateway").stdout
 
 
 def test_a_failed_plugin_is_warned_of_and_listed(machine):

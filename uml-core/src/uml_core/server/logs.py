@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 from pydantic_core import to_json
 from structlog.typing import Processor
+
+from uml_core.server.log_file import LogFile
 
 STAMPS: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
@@ -16,14 +19,15 @@ STAMPS: tuple[Processor, ...] = (
 )
 
 
-def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
-    """Send the lines of this program, and of the libraries that it uses, to *stream* (stderr when absent).
+def configure(stream: TextIO | None = None, *, file: Path | None = None, level: int = logging.INFO) -> None:
+    """Send the lines of this program, and of the libraries that it uses, to *stream* (stderr when absent) and *file*.
 
     A request's line goes straight to the stream: the standard library's way costs a tenth of a millisecond.
     """
     stream = stream or sys.stderr
+    written: list[Processor] = [*([LogFile(file)] if file else []), *_rendered(stream)]
     structlog.configure(
-        processors=[*STAMPS, *_rendered(stream)],
+        processors=[*STAMPS, *written],
         logger_factory=structlog.WriteLoggerFactory(stream),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -32,7 +36,7 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*STAMPS, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendered(stream)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)

@@ -33,7 +33,7 @@ def run(settings: Settings, *, on_ready: Callable[[Gateway], None] | None = None
 
     from uml_core.server import logs
 
-    logs.configure()
+    logs.configure(file=settings.log_folder / "gateway.log")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, on_ready=ready))
 
