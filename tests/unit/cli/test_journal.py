@@ -1,5 +1,6 @@
 import contextlib
 import json
+import time
 
 import pytest
 
@@ -59,6 +60,17 @@ def test_rotation_loses_nothing(journal):
     assert texts(journal.new()) == ["b", "c", "c"]
     write(journal.path, "d", mode="w")  # emptied, as some rotate
     assert texts(journal.new()) == ["d"]
+
+
+def test_the_clock_is_the_one_on_the_wall(journal, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        write(journal.path, "a")
+        assert [entry.clock for entry in journal.last(1)] == ["12:04:05"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_is_no_json_is_shown_as_it_is(journal):

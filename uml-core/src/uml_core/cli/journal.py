@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,7 +27,11 @@ class Entry:
 
     @property
     def clock(self) -> str:
-        return self.at[11:19] or "--:--:--"
+        """The time of day here."""
+        try:
+            return datetime.fromisoformat(self.at).astimezone().strftime("%H:%M:%S")
+        except ValueError:
+            return "--:--:--"
 
     @property
     def level(self) -> str:

@@ -77,7 +77,8 @@ def _explain(cards: Iterable[Mapping[str, Any]]) -> None:
 
 def _local(settings: Settings) -> list[dict[str, Any]]:
     from uml_core.cli.here import registry_here
-    from uml_core.server.cards import model_card, read
+    from uml_core.server.cards import model_card
+    from uml_core.server.catalog import read
 
     registry = registry_here(settings)
     return [model_card(read(registry, model)) for model in registry.models()]

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
-from uml_core.errors import UMLError
 from uml_core.plugins import PluginCard
-from uml_core.server.catalog import Entry, Models
+from uml_core.server.catalog import Entry
 from uml_core.server.loaded import status_of
-from uml_core.types import StoredModel
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Active
@@ -27,14 +25,6 @@ def model_card(entry: Entry, active: Active | None = None) -> dict[str, Any]:
     if entry.error is not None:
         card["error"] = entry.error.message
     return card
-
-
-def read(registry: Models, model: StoredModel) -> Entry:
-    """Read one model's header, which may wait for the disk."""
-    try:
-        return Entry(model=model, source=registry.source(model))
-    except UMLError as error:
-        return Entry(model=model, error=error)
 
 
 def plugin_card(card: PluginCard) -> dict[str, Any]:

@@ -60,16 +60,7 @@ class Catalog:
         return entries
 
     def _entries(self) -> tuple[Entry, ...]:
-        return tuple(self._entry(model) for model in self._registry.models())
-
-    def _entry(self, model: StoredModel) -> Entry:
-        try:
-            modified_s = int(model.path.stat().st_mtime)
-            return Entry(model=model, modified_s=modified_s, source=self._registry.source(model))
-        except UMLError as error:
-            return Entry(model=model, error=error)
-        except OSError as error:
-            return Entry(model=model, error=InvalidModelFileError(f"'{model.id}' can't be read: {error.strerror}"))
+        return tuple(read(self._registry, model) for model in self._registry.models())
 
     async def id_of(self, ref: str) -> str:
         """The id of the model that *ref* names.
@@ -84,3 +75,14 @@ class Catalog:
             self._names.clear()
         self._names[ref] = (self._clock(), model.id)
         return model.id
+
+
+def read(registry: Models, model: StoredModel) -> Entry:
+    """Read one model's header, which may wait for the disk."""
+    try:
+        modified_s = int(model.path.stat().st_mtime)
+        return Entry(model=model, modified_s=modified_s, source=registry.source(model))
+    except UMLError as error:
+        return Entry(model=model, error=error)
+    except OSError as error:
+        return Entry(model=model, error=InvalidModelFileError(f"'{model.id}' can't be read: {error.strerror}"))

@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attrs import asdict
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from uml_core import __version__
 from uml_core.errors import BadRequestError
-from uml_core.plugins import PluginCard, Plugins
-from uml_core.server.catalog import Catalog, Entry
+from uml_core.plugins import Plugins
+from uml_core.server.cards import model_card, plugin_card
+from uml_core.server.catalog import Catalog
 from uml_core.server.exchange import InFlight
 from uml_core.server.json import json_response
-from uml_core.server.loaded import description, status_of
+from uml_core.server.loaded import description
 from uml_core.server.performance import Performance
 from uml_core.types import LoadRequest
 
 if TYPE_CHECKING:
-    from uml_core.supervisor import Active, Supervisor
+    from uml_core.supervisor import Supervisor
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
@@ -112,13 +112,13 @@ def management_router(
         """List the models of this machine, also those that can't be read, with the reason."""
         active = supervisor.active()
         return json_response(
-            {"object": "list", "data": [_model_card(entry, active) for entry in await catalog.entries()]}
+            {"object": "list", "data": [model_card(entry, active) for entry in await catalog.entries()]}
         )
 
     @router.get("/plugins")
     async def list_plugins() -> Response:
         """List the plugins, also those that failed, with the reason."""
-        return json_response({"object": "list", "data": [_plugin_card(card) for card in plugins.cards]})
+        return json_response({"object": "list", "data": [plugin_card(card) for card in plugins.cards]})
 
     @router.get("/livez")
     async def livez() -> Response:
@@ -141,29 +141,3 @@ def management_router(
         return response
 
     return router
-
-
-def _model_card(entry: Entry, active: Active | None) -> dict[str, Any]:
-    model, source = entry.model, entry.source
-    card: dict[str, Any] = {"id": model.id, "store": model.store, "size_bytes": model.size_bytes}
-    for name in ("format", "architecture", "parameters", "quantization", "context_length", "license"):
-        card[name] = getattr(source, name, None)
-    card["status"] = status_of(model.id, active)
-    if entry.error is not None:
-        card["error"] = entry.error.message
-    return card
-
-
-def _plugin_card(card: PluginCard) -> dict[str, Any]:
-    backend = card.backend
-    described = None
-    if backend is not None:
-        described = {
-            "name": backend.name,
-            "formats": backend.formats,
-            "tasks": backend.tasks,
-            "engine": backend.engine,
-            "options": backend.options.model_json_schema(),
-        }
-    facts = asdict(card, recurse=False)
-    return {**facts, "backend": described}
