@@ -49,7 +49,9 @@ def test_streaming(loaded, usage):
 
 
 def test_completion(loaded):
-    answer = loaded.openai.completions.create(model=MODEL, prompt="The capital of France is", temperature=0, max_tokens=8)
+    answer = loaded.openai.completions.create(
+        model=MODEL, prompt="The capital of France is", temperature=0, max_tokens=8
+    )
     assert "Paris" in answer.choices[0].text
     assert answer.object == "text_completion"
 
@@ -80,9 +82,7 @@ def test_error_classes(loaded):
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "word " * 3000}])
     assert long.value.code == "context_length_exceeded"
     with pytest.raises(openai.BadRequestError) as streamed:
-        client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": "word " * 3000}], stream=True
-        )
+        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "word " * 3000}], stream=True)
     assert streamed.value.code == "context_length_exceeded"
     assert loaded.active()["model"] == MODEL, "the loaded model is untouched"
 

@@ -33,7 +33,12 @@ def test_kill_9_leaves_no_process(gateway, backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_kill_9_in_the_middle_of_a_load_leaves_no_process(gateway, backend):
     gateway.start()
-    loading = threading.Thread(target=lambda: pytest.raises(httpx.HTTPError, gateway.load, MODEL, backend=backend))
+
+    def load():
+        with pytest.raises(httpx.HTTPError):
+            gateway.load(MODEL, backend=backend)
+
+    loading = threading.Thread(target=load)
     loading.start()
     gateway.until(lambda: len(gateway.offspring()) >= 2)
     offspring = gateway.offspring()
