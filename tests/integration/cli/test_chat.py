@@ -66,7 +66,7 @@ def test_an_engine_that_dies_is_started_again(machine, wait_for):
         terminal.expect(">>> ")
         terminal.type("Hello there\n")
         terminal.expect("word2")
-        terminal.expect("error: ")
+        terminal.expect("error:")
         wait_for(lambda: not machine.workers())
     terminal.expect(">>> ")
     terminal.type("/exit\n")

@@ -42,3 +42,12 @@ def test_enter_is_yes_and_the_end_of_input_is_no(monkeypatch, typed, agreed):
 
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     assert output.ask("Fetch it?") is agreed
+
+
+def test_words_and_commands_stay_whole_on_a_terminal():
+    said = "there is no model 'x'; fetch one with `uml pull starter`, or look"
+    lines = output.folded(said, 40).splitlines()
+    assert lines == ["there is no model 'x'; fetch one with", "`uml pull starter`, or look"]
+    assert output.folded("/bye    ends\n/help   helps", 20) == "/bye    ends\n/help   helps"
+    assert output.folded("  an indent stays, and ` breaks", 20) == "  an indent stays,\nand ` breaks"
+    assert output.folded("x" * 50 + " y", 20) == "x" * 50 + "\ny"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+WORD = re.compile(r"[^\s`]*`[^`]*`[^\s`]*|\S+")
 CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
@@ -26,11 +29,34 @@ def stderr() -> Console:
 
 def say(sentence: str, *, style: str = "") -> None:
     """Tell the person something; it's no part of the result."""
-    _tell(Text(sentence, style=style))
+    _tell(sentence, style)
 
 
-def _tell(text: Text) -> None:
-    stderr().print(text, soft_wrap=not stderr().is_terminal)  # whole lines in a file, whole words on a terminal
+def _tell(text: str, style: str, *, label: int = 0) -> None:
+    """Write whole lines into a file, whole words on a terminal; the first *label* letters are bold."""
+    console = stderr()
+    told = Text(folded(text, console.width) if console.is_terminal else text, style=style)
+    told.stylize("bold", 0, label)
+    console.print(told, soft_wrap=True)
+
+
+def folded(text: str, columns: int) -> str:
+    """*text* broken between words; what stands in backticks is to be copied, and stays whole."""
+    return "\n".join(_folded_line(line, columns) for line in text.splitlines())
+
+
+def _folded_line(line: str, columns: int) -> str:
+    if cell_len(line) <= columns:
+        return line
+    folded = line[: len(line) - len(line.lstrip())]
+    used = cell_len(folded)
+    for number, word in enumerate(WORD.findall(line)):
+        width = cell_len(word)
+        if number and used + 1 + width > columns:
+            folded, used = f"{folded}\n{word}", width
+        else:
+            folded, used = f"{folded}{' ' if number else ''}{word}", used + bool(number) + width
+    return folded
 
 
 def ask(question: str) -> bool:
@@ -42,7 +68,7 @@ def ask(question: str) -> bool:
 
 def show_error(sentence: str, detail: Iterable[str] = ()) -> None:
     """``error: sentence`` in red, the further lines dim."""
-    _tell(Text.assemble(("error: ", "bold red"), (sentence, "red")))
+    _tell(f"error: {sentence}", "red", label=6)
     for line in detail:
         say(f"  {line}", style="dim")
 
