@@ -14,7 +14,6 @@ import httpx
 import pytest
 from attrs import field, frozen, mutable
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from uml_core import plugins as plugin_loader
@@ -22,6 +21,7 @@ from uml_core.errors import InvalidModelFileError, ModelLoadingError, ModelNotFo
 from uml_core.server.app import create_app
 from uml_core.server.exchange import InFlight
 from uml_core.server.pace import Pace
+from uml_core.server.protocol import GatewayProtocol
 from uml_core.settings import Settings
 from uml_core.supervisor.client import WorkerClient
 from uml_core.tasks import plugin as tasks
@@ -282,6 +282,7 @@ class Gateway:
     registry: RegistryStandIn
     in_flight: InFlight
     http: httpx.AsyncClient
+    connections: set[Any]
     worker: RawWorker | None = None
 
     @property
@@ -326,12 +327,12 @@ async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Call
             config.load()
             state = ServerState()
             listening = await asyncio.get_running_loop().create_server(
-                lambda: HttpToolsProtocol(config, state, {}), "127.0.0.1", 0
+                lambda: GatewayProtocol(config, state, {}), "127.0.0.1", 0
             )
             stack.push_async_callback(_close, listening, state)
             url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
-            return Gateway(url, app, supervisor, registry, in_flight, http, worker)
+            return Gateway(url, app, supervisor, registry, in_flight, http, state.connections, worker)
 
         yield start
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 from typing import Self
 
@@ -20,6 +19,9 @@ INTERRUPT_S = 5.0
 """How long an interrupted request may take to say its last words: a client that reads nothing can't have them."""
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PREFIX, _NUMBERS = f"req_{secrets.token_hex(8)}", itertools.count(1)
+"""A new id is unlike those of other processes, and the next one of this."""
+
 EVENT_STREAM = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -131,7 +133,7 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _ID.fullmatch(value):
             said: str = value.decode()
             return said
-    return f"req_{secrets.token_hex(12)}"
+    return f"{_PREFIX}{next(_NUMBERS):08x}"
 
 
 class InFlight:
@@ -147,17 +149,16 @@ class InFlight:
     def count(self) -> int:
         return len(self._exchanges)
 
-    @contextmanager
-    def entered(self, exchange: Exchange) -> Iterator[None]:
-        """Count *exchange* while it lasts."""
+    def add(self, exchange: Exchange) -> None:
+        """Count *exchange* from now on."""
         self._exchanges.add(exchange)
         self._empty.clear()
-        try:
-            yield
-        finally:
-            self._exchanges.discard(exchange)
-            if not self._exchanges:
-                self._empty.set()
+
+    def discard(self, exchange: Exchange) -> None:
+        """Count it no more."""
+        self._exchanges.discard(exchange)
+        if not self._exchanges:
+            self._empty.set()
 
     def check_open(self, method: str) -> None:
         """Refuse new work while draining; looking is still allowed."""

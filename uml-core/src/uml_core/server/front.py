@@ -33,11 +33,12 @@ class Front:
             return await self._app(scope, receive, send)
         exchange = Exchange(scope, send, headers=SAFE_HEADERS)
         scope["uml.exchange"] = exchange
-        with self._in_flight.entered(exchange):
-            try:
-                await self._answer(exchange, receive)
-            finally:
-                exchange.loop.call_soon(_log, exchange)  # the answer's bytes leave first
+        self._in_flight.add(exchange)
+        try:
+            await self._answer(exchange, receive)
+        finally:
+            self._in_flight.discard(exchange)
+            exchange.loop.call_soon(_log, exchange)  # the answer's bytes leave first
 
     async def _answer(self, exchange: Exchange, receive: Receive) -> None:
         try:

@@ -10,6 +10,7 @@ from types import FrameType
 import uvicorn
 
 from uml_core.server.exchange import InFlight
+from uml_core.server.protocol import GatewayProtocol
 
 KEEP_ALIVE_S = 60
 WAITING = "%d requests are still being answered: waiting up to %.0f s for them, or until you ask again"
@@ -23,7 +24,7 @@ class GatewayServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=GatewayProtocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
