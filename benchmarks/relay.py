@@ -184,7 +184,7 @@ async def gateway(folder: Path) -> None:
         def source(self, _: StoredModel) -> ModelSource:
             return model
 
-        def find(self, *_: str, **__: bool) -> StoredModel:
+        def find(self, ref: str, *, allow_path: bool = False) -> StoredModel:  # noqa: ARG002
             return self.models()[0]
 
         def plan(self, *_: LoadRequest, **__: bool) -> Plan:
@@ -360,9 +360,9 @@ def share(value: float) -> str:
 
 
 async def measure(ports: dict[str, int], processes: dict[str, psutil.Process], asked: argparse.Namespace) -> None:
-    own = ports["source"]
     relays = [name for name in ports if name != "source"]
-    whole, first = {name: [] for name in ports}, {name: [] for name in ports}
+    whole: dict[str, list[float]] = {name: [] for name in ports}
+    first: dict[str, list[float]] = {name: [] for name in ports}
     rates: dict[str, dict[int, list[float]]] = {name: {streams: [] for streams in STREAMS} for name in ports}
     for port in ports.values():
         await rate(port, 1, asked.events)
@@ -388,7 +388,6 @@ async def measure(ports: dict[str, int], processes: dict[str, psutil.Process], a
         print(f"| {streams} streams, events/s | {spread(base, lambda value: f'{value / 1e3:.0f}k')} | {cells} |")
     costs = [f"{await paced_cost(ports[name], processes[name]) * 1e6:.0f} us" for name in relays]
     print(f"| CPU an event, {PACED_STREAMS} streams of {1 / PACE_S:.0f}/s | - | {' | '.join(costs)} |")
-    assert own
 
 
 def main() -> None:

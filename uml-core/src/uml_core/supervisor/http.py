@@ -165,7 +165,10 @@ class WorkerStream(asyncio.Protocol):
             self._timer = self._loop.call_later(self._silence_s - silent_s, self._listen)
         else:
             self._fail(
-                WorkerTimeoutError(f"{self._worker} said nothing for {self._silence_s:g} s; the request was dropped")
+                WorkerTimeoutError(
+                    f"{self._worker} said nothing for {self._silence_s:g} s; if its answers take that long, ask for a "
+                    "stream, or raise `request_timeout_s` in [supervisor] of uml.toml"
+                )
             )
             self._wake()
 
