@@ -138,8 +138,8 @@ async def gateway(folder: Path) -> None:
     from uml_core import hookimpl, plugins
     from uml_core.server import logs
     from uml_core.server.app import create_app
-    from uml_core.server.exchange import InFlight
     from uml_core.server.gateway_server import GatewayServer
+    from uml_core.server.in_flight import InFlight
     from uml_core.settings import Settings
     from uml_core.supervisor import Supervisor
     from uml_core.supervisor.endpoint import gateway_listener

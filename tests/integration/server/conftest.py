@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 from uml_core import plugins as plugin_loader
 from uml_core.errors import InvalidModelFileError, ModelLoadingError, ModelNotFoundError, TaskNotSupportedError
 from uml_core.server.app import create_app
-from uml_core.server.exchange import InFlight
+from uml_core.server.in_flight import InFlight
 from uml_core.server.pace import Pace
 from uml_core.server.protocol import GatewayProtocol
 from uml_core.settings import Settings

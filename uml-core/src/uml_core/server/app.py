@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from uml_core import __version__
-from uml_core.errors import BadRequestError, MethodNotAllowedError, NotFoundError, UMLError
 from uml_core.plugins import Plugins
 from uml_core.server.catalog import Catalog, Models
-from uml_core.server.errors import invalid_body, response_of
-from uml_core.server.exchange import Exchange, InFlight
-from uml_core.server.front import Front, unexpected
+from uml_core.server.framework import UMLApp, by_path
+from uml_core.server.front import Front
+from uml_core.server.in_flight import InFlight
 from uml_core.server.management import management_router
 from uml_core.server.openai import TaskEndpoint, models_router
 from uml_core.server.pace import Pace
 from uml_core.server.performance import Performance
 from uml_core.server.security import Security
 from uml_core.settings import Settings
-from uml_core.types import Task
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor
-
-NO_TELEMETRY: dict[str, Any] = {
-    "telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-}
-"""Newer FastAPIs report to OpenTelemetry if the environment says so; older ones ignore the argument."""
 
 
 def create_app(
@@ -64,7 +51,7 @@ def create_app(
             settings=settings.server,
             pace=pace,
         )
-        for path, tasks in _by_path(plugins.tasks())
+        for path, tasks in by_path(plugins.tasks())
     }
     app = UMLApp(plugins.tasks())
     app.face = Front(
@@ -91,96 +78,3 @@ class TaskPaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._endpoints.get(scope["path"]) if scope["method"] == "POST" else None
         await (app or self._app)(scope, receive, send)
-
-
-class UMLApp(FastAPI):
-    """FastAPI behind our own layers, which so are outside of its own, and with the tasks' paths in its schema."""
-
-    face: ASGIApp
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        super().__init__(title="UML", version=__version__, docs_url=None, redoc_url=None, **NO_TELEMETRY)
-        self._tasks = tasks
-        self.add_exception_handler(HTTPException, _on_http_exception)
-        self.add_exception_handler(RequestValidationError, _on_invalid_body)
-        self.add_exception_handler(UMLError, _on_error)
-        self.add_exception_handler(Exception, _on_unexpected)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection or request."""
-        await self.face(scope, receive, send)
-
-    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Go on with FastAPI's own layers and routes."""
-        await super().__call__(scope, receive, send)
-
-    def openapi(self) -> dict[str, Any]:
-        """The schema of ``/openapi.json``."""
-        if self.openapi_schema is None:
-            schema = get_openapi(title=self.title, version=self.version, routes=self.routes)
-            self._describe_tasks(schema)
-            self.openapi_schema = schema
-        return self.openapi_schema
-
-    def _describe_tasks(self, schema: dict[str, Any]) -> None:
-        requests = [(task.request, "validation") for task in self._tasks]
-        names, definitions = models_json_schema(requests, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        components.update(definitions.get("$defs", {}))
-        for path, tasks in _by_path(self._tasks):
-            bodies = [names[task.request, "validation"] for task in tasks]
-            body = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
-            schema["paths"][path] = {
-                "post": {
-                    "tags": ["openai"],
-                    "summary": ", ".join(sorted({task.name for task in tasks})),
-                    "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-                    "responses": {"200": {"description": "the answer, or a stream of server-sent events"}},
-                }
-            }
-
-
-def _by_path(tasks: Sequence[Task]) -> list[tuple[str, list[Task]]]:
-    ordered = sorted(tasks, key=lambda task: task.path)
-    return [(path, list(group)) for path, group in groupby(ordered, key=lambda task: task.path)]
-
-
-async def _on_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, UMLError)
-    return _rendered(error)
-
-
-async def _on_unexpected(request: Request, _: Exception) -> Response:
-    return _rendered(unexpected(Exchange.of(request.scope)))  # it is raised again, and our own layer logs it
-
-
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What routing and FastAPI itself refuse."""
-    assert isinstance(error, HTTPException)
-    path = request.scope["path"]
-    if error.status_code == 404:
-        return _rendered(NotFoundError(f"there is no '{path[:200]}' here; `GET /openapi.json` lists what there is"))
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        refusal = MethodNotAllowedError(f"'{path[:200]}' doesn't take {request.method}, only {allowed}")
-        return _rendered(refusal, Allow=allowed)
-    return _rendered(BadRequestError(str(error.detail)))
-
-
-async def _on_invalid_body(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        reason, place = first["ctx"]["error"], first["loc"][-1]
-        return _rendered(
-            BadRequestError(f"the body is not valid JSON: {reason} at character {place}", code="invalid_json")
-        )
-    problems = [{**problem, "loc": problem["loc"][1:]} for problem in error.errors()]
-    return _rendered(invalid_body(problems))
-
-
-def _rendered(error: UMLError, **headers: str) -> Response:
-    status, raw, body = response_of(error)
-    response = Response(body, status, headers)
-    response.raw_headers = [*response.raw_headers, *(pair for pair in raw if pair[0] != b"content-length")]
-    return response

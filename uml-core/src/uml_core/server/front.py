@@ -10,7 +10,8 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uml_core.errors import InternalServerError, UMLError
-from uml_core.server.exchange import ClientGone, Exchange, InFlight
+from uml_core.server.exchange import ClientGone, Exchange
+from uml_core.server.in_flight import InFlight
 
 CLIENT_CLOSED = 499
 """What the log says where no status was sent, because nobody was left to read it."""

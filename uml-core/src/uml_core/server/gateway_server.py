@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from uml_core.server.exchange import InFlight
+from uml_core.server.in_flight import InFlight
 from uml_core.server.protocol import GatewayProtocol
 
 KEEP_ALIVE_S = 60

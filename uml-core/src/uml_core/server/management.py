@@ -13,7 +13,7 @@ from uml_core.errors import BadRequestError
 from uml_core.plugins import Plugins
 from uml_core.server.cards import model_card, plugin_card
 from uml_core.server.catalog import Catalog
-from uml_core.server.exchange import InFlight
+from uml_core.server.in_flight import InFlight
 from uml_core.server.json import json_response
 from uml_core.server.loaded import description
 from uml_core.server.performance import Performance

@@ -47,8 +47,8 @@ async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None]) -> N
     with hold(settings.run_folder), gateway_listener(settings.server.host, settings.server.port) as listener:
         from uml_core.server.app import create_app
         from uml_core.server.compose import plugins_of, registry_of, supervisor_of
-        from uml_core.server.exchange import InFlight
         from uml_core.server.gateway_server import GatewayServer
+        from uml_core.server.in_flight import InFlight
 
         plugins = plugins_of(settings)
         registry = registry_of(settings, plugins)

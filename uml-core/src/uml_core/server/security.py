@@ -7,27 +7,18 @@ send without asking first.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import NoReturn
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from uml_core.errors import (
-    PayloadTooLargeError,
-    PermissionDeniedError,
-    RequestTimeoutError,
-    UnsupportedMediaTypeError,
-)
-from uml_core.server.exchange import ClientGone, Exchange
+from uml_core.errors import PermissionDeniedError, UnsupportedMediaTypeError
+from uml_core.server.body import BodyReader, replayed
+from uml_core.server.exchange import Exchange
 from uml_core.server.pace import Pace
 from uml_core.settings import ServerSettings
 
-SLOWEST_BYTES_PER_S = 64 * 1024
-LINGER_S = 2.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]{2,45})\]|(?P<name>[A-Za-z0-9._-]{1,253}))(?::\d{1,5})?")
 _JSON = re.compile(rb"application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
@@ -44,7 +35,6 @@ LOOKED_AT = frozenset(
     }
 )
 POLICY_VIOLATION = 1008
-CLOSE = (b"connection", b"close")
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -55,8 +45,7 @@ class Security:
         self._app = app
         self._hosts = frozenset(_canonical(name) for name in (*LOOPBACK, settings.host, *settings.allowed_hosts))
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins) - {""}
-        self._largest_bytes = settings.max_body_bytes
-        self._body_s = pace.body_s
+        self._bodies = BodyReader(largest_bytes=settings.max_body_bytes, body_s=pace.body_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -77,7 +66,10 @@ class Security:
                 return
         if scope["method"] not in BODILESS:
             _check_type(headers)
-            receive = _replayed(await self._read(headers, receive, exchange), receive)
+            size_bytes = int(headers.get(b"content-length", b"0"))
+            waits = b"expect" in headers
+            body = await self._bodies.read(receive, exchange, declared_bytes=size_bytes, waits=waits)
+            receive = replayed(body, receive)
         await self._app(scope, receive, send)
 
     def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
@@ -102,38 +94,6 @@ class Security:
                 "[server] of uml.toml"
             )
         return False
-
-    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive, exchange: Exchange) -> bytes:
-        """The whole body, if it comes within its time and size."""
-        if int(headers.get(b"content-length", b"0")) > self._largest_bytes:
-            await self._refuse_size(receive, exchange, linger=b"expect" not in headers)
-        pieces: list[bytes] = []
-        size_bytes, more, loop = 0, True, exchange.loop
-        until_s = loop.time() + self._body_s
-        while more and size_bytes <= self._largest_bytes:
-            # a plain timer: a timeout's context is a tenth of what all of this layer costs
-            timer = loop.call_at(until_s + size_bytes / SLOWEST_BYTES_PER_S, _on_slow_body, exchange)
-            try:
-                more = await _next_piece(receive, pieces)
-            finally:
-                timer.cancel()
-            size_bytes += len(pieces[-1])
-        if size_bytes > self._largest_bytes:
-            await self._refuse_size(receive, exchange, linger=more)
-        return b"".join(pieces)
-
-    async def _refuse_size(self, receive: Receive, exchange: Exchange, *, linger: bool) -> NoReturn:
-        """Take a while of the rest before refusing: a client that is still sending can't read an answer."""
-        exchange.headers.append(CLOSE)
-        if linger:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_S):
-                    while await _next_piece(receive, []):
-                        pass
-        raise PayloadTooLargeError(
-            f"the request's body is larger than {self._largest_bytes} bytes; shorten it, or raise `max_body_bytes` "
-            "in [server] of uml.toml"
-        )
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -173,32 +133,3 @@ def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
             (b"access-control-allow-headers", headers.get(b"access-control-request-headers", b"content-type"))
         )
     return allowed
-
-
-async def _next_piece(receive: Receive, pieces: list[bytes]) -> bool:
-    """Append the body's next piece; whether there are more."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    pieces.append(message.get("body", b""))
-    more: bool = message.get("more_body", False)
-    return more
-
-
-def _on_slow_body(exchange: Exchange) -> None:
-    exchange.headers.append(CLOSE)
-    exchange.interrupt(RequestTimeoutError("the request's body came too slowly; send it again"))
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives *body* first, then whatever else happens."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
