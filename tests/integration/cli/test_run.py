@@ -41,7 +41,8 @@ def test_a_path_is_a_model(machine, tmp_path):
     ("arguments", "code", "said"),
     [
         (("unknown", "Hi"), 3, "there is no model 'unknown'"),
-        (("tiny",), 2, "there is no prompt"),
+        (("Hello",), 2, "there is no prompt for model 'Hello'"),
+        (("tiny",), 2, "there is no prompt for model 'tiny'"),
         (("tiny", "Hi", "--backend", "nothing"), 2, "'nothing'"),
         (("tiny", "Hi", "--temperature", "9"), 2, "temperature"),
         (("broken", "Hi"), 4, "fake engine: the load failed as scripted"),
@@ -116,6 +117,14 @@ def test_an_impatient_second_signal_ends_it_at_once(machine, wait_for):
     wait_for(lambda: _ignores_nothing(process.pid))
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == -signal.SIGINT
+    wait_for(lambda: not machine.workers())
+
+
+def test_a_kill_leaves_no_process(machine, wait_for):
+    machine.model("slow", tokens=10_000, token_s=0.01)
+    process = machine.start("run", "Go on")
+    assert process.stdout.read(5) == b"Hello"
+    process.kill()
     wait_for(lambda: not machine.workers())
 
 

@@ -68,9 +68,11 @@ def command(
     with ends_in_order(), open_session(settings) as session:
         asked = understand(words or (), model=model, is_model=session.knows, stdin=sys.stdin)
         if asked.prompt is None and (json or not (sys.stdin.isatty() and sys.stdout.isatty())):
-            raise BadRequestError('there is no prompt; give one, as in `uml run "Why is the sky blue?"`')
+            whom = f" for model '{asked.model}'" if asked.model else ""
+            raise BadRequestError(f'there is no prompt{whom}; give one, as in `uml run "Why is the sky blue?"`')
         ref = choose(session, asked.model, pull=pull)
-        loaded = load(session, LoadRequest(model=ref, backend=backend, context_length=context_length))
+        request = LoadRequest(model=ref, backend=backend, context_length=context_length)
+        loaded = load(session, request, guessed=model is None)
         parameters = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
         given = {name: value for name, value in parameters.items() if value is not None}
         messages = [{"role": "system", "content": system}] if system else []
@@ -117,10 +119,10 @@ def offered(session: Session, ref: str, *, pull: bool) -> str:
     return fetch_agreed(offer, why=why, agreed=pull).id
 
 
-def load(session: Session, request: LoadRequest) -> Loaded:
+def load(session: Session, request: LoadRequest, *, guessed: bool) -> Loaded:
     """Have the model ready, with a bar where it takes long.
 
-    :raises ModelNotFoundError: none has that name; then it may have been the prompt
+    :param guessed: nobody said that this is a model; it may have been the prompt
     """
     from uml_core.cli.progress import progress
     from uml_core.errors import ModelNotFoundError
@@ -129,6 +131,8 @@ def load(session: Session, request: LoadRequest) -> Loaded:
         with progress(session.stage, label=f"checking {request.model}"):
             return session.load(request)
     except ModelNotFoundError as error:
+        if not guessed or "/" in request.model:
+            raise
         hint = "if that was the prompt: put its words in quotes, or name the model with -m"
         raise ModelNotFoundError(error.message, detail=(*error.detail, hint)) from error
 
