@@ -20,7 +20,7 @@ PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "
 SOURCES = ["uml-core/src", *(f"plugins/{name}/src" for name in PLUGINS), "template/src"]
 LLAMA_CPP_PYTHON = "llama-cpp-python==0.3.36"
 TEST_TOOLS = ["pytest>=9", "pytest-asyncio>=1.2", "pytest-timeout>=2.4", "pexpect>=4.9"]
-ENGINE_TOOLS = ["openai>=2", "gguf>=0.17", "hypothesis>=6.150"]
+ENGINE_TOOLS = ["openai>=2", "httpx>=0.28", "gguf>=0.17", "hypothesis>=6.150"]
 LINT_TOOLS = ["ruff==0.17.6", "import-linter==2.16"]
 TYPE_TOOLS = ["mypy==2.4.1", "types-psutil"]
 
