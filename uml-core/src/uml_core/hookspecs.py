@@ -44,7 +44,7 @@ def uml_backend_info() -> BackendInfo:  # type: ignore[empty-body]
 
         class Options(BaseModel):
             model_config = ConfigDict(extra="forbid")
-            n_ctx: int | None = Field(None, ge=1, description="tokens of context")
+            n_batch: int | None = Field(None, ge=1, le=4096, description="tokens decoded at once")
 
 
         @hookimpl

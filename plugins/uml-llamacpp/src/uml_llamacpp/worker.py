@@ -54,8 +54,7 @@ class Engine:
         room = self._sequence.n_ctx - len(prompt)
         if room < 1:
             raise ContextLengthExceededError(
-                f"the prompt has {len(prompt)} tokens, but the context holds {self._sequence.n_ctx} with the answer; "
-                "shorten it, or load the model with a larger context_length"
+                f"the prompt has {len(prompt)} tokens, but the context holds {self._sequence.n_ctx} with the answer"
             )
         yield Delta(prompt_tokens=len(prompt))
         with closing(Sampler(self._model, request)) as sampler:

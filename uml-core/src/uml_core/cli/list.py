@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ def command(*, json: JsonOption = False) -> None:
     elif cards:
         print_table(COLUMNS, map(_row, cards))
         _explain(card for card in cards if card.get("error"))
+        if sys.stderr.isatty():
+            say(f"GGUF files in {settings.models_folder} are found by themselves", style="dim")
     else:
         say(
             f"there is no model on this machine yet; `uml pull starter` fetches a small one, and any GGUF file "

@@ -30,7 +30,7 @@ def command(*, json: JsonOption = False) -> None:
     if json:
         print_json(cards)
     else:
-        print_table(("PLUGIN", "STATUS", "PACKAGE", ""), map(_row, cards))
+        print_table(("PLUGIN", "STATUS", "PACKAGE", "GIVES"), map(_row, cards))
 
 
 def _row(card: Mapping[str, Any]) -> tuple[Text, ...]:

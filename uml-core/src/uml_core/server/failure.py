@@ -11,6 +11,11 @@ from uml_core import errors
 from uml_core.errors import UMLError
 
 LONGEST_MESSAGE = 2000
+WAY_OUT = {
+    "context_length_exceeded": "; shorten the prompt, or load the model with a larger `context_length` "
+    "(`uml load MODEL --context-length N`)",
+}
+"""What an engine can't know: how its user raises the limit here."""
 
 
 def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
@@ -24,11 +29,12 @@ def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
     status = _status(said, status)
     code = codes.get(str(said.get("type"))) or _code(said)
     kind = _class_of(code, status)
-    message = said.get("message") or f"the engine answered with status {status} and gave no reason"
+    message = str(said.get("message") or f"the engine answered with status {status} and gave no reason")
+    message = message[:LONGEST_MESSAGE] + WAY_OUT.get(code, "")
     param = said.get("param")
     retry_after_s = 1 if kind.status == 503 else None
     return kind(
-        str(message)[:LONGEST_MESSAGE],
+        message,
         code=code or None,
         param=param if isinstance(param, str) else None,
         retry_after_s=retry_after_s,
