@@ -13,7 +13,7 @@ from uml_core.server.in_flight import InFlight
 from uml_core.server.protocol import GatewayProtocol
 
 KEEP_ALIVE_S = 60
-WAITING = "%d requests are still being answered: waiting up to %.0f s for them, or until you ask again"
+WAITING = "requests still being answered: %d; waiting up to %.0f s for them, or until asked to end again"
 log = logging.getLogger(__name__)
 
 
