@@ -25,6 +25,7 @@ class Gateway:
             "UML_DATA_DIR": str(folder),
             "UML_MODELS_DIR": str(models),
             "UML_CONFIG": str(folder / "uml.toml"),
+            "UML_DISABLED_PLUGINS": "template",  # it brings a model of its own
             **environment,
         }
         self.process = None

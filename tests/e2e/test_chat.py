@@ -117,6 +117,7 @@ def test_two_at_once(loaded):
 
 
 def test_what_the_management_says(loaded):
+    loaded.openai.completions.create(model=MODEL, prompt="Hello", max_tokens=2)
     active = loaded.active()
     assert active["model"] == MODEL
     assert active["type"] == "text-generation"
