@@ -61,6 +61,7 @@ class Guard:
             self._become(argv, guard)
         for descriptor in close:
             os.close(descriptor)
+        let_go_of_output()
         self.tell("started", pid=self.engine)
 
     def _become(self, argv: list[str], guard: int) -> None:
@@ -141,6 +142,14 @@ class Guard:
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, 0.25)
         self.tell("gone", killed=sorted(self.killed - {self.engine}))
+
+
+def let_go_of_output() -> None:
+    """Leave the output pipe to the engine, so that its end is the engine's end and its last words are in by then."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    os.close(nothing)
 
 
 def offer_to_oom_killer() -> None:

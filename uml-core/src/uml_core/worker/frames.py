@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import secrets
 import time
@@ -15,7 +16,7 @@ DONE = b"data: [DONE]\n\n"
 _quote = json.encoder.encode_basestring_ascii
 
 
-class Frames:
+class Frames(abc.ABC):
     """One answer in the shape of its path. What is the same in every event of a stream is encoded once."""
 
     prefix: ClassVar[str]
@@ -55,11 +56,13 @@ class Frames:
         before, after = event(chunk).decode("ascii").split(_quote("\0"))
         return before, after
 
+    @abc.abstractmethod
     def _choice(self, text: str | None, finish_reason: str | None) -> dict[str, Any]:
-        raise NotImplementedError
+        """A choice of a stream's event."""
 
+    @abc.abstractmethod
     def _final(self, text: str, finish: Finish) -> dict[str, Any]:
-        raise NotImplementedError
+        """The choice of a whole answer."""
 
 
 class ChatFrames(Frames):

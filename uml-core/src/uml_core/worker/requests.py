@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ def _never() -> bool:
 
 
 @frozen(kw_only=True)
-class GenerationRequest:
+class GenerationRequest(abc.ABC):
     """What chat and completion have in common, None where the client said nothing.
 
     ``serve`` itself ends an answer at ``max_tokens`` pieces and cuts it at ``stop``; an engine that does so earlier is
@@ -52,8 +53,9 @@ class GenerationRequest:
         return cls(**known, **own, extra=extra, cancelled=cancelled)
 
     @classmethod
+    @abc.abstractmethod
     def _read_own(cls, body: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        """The fields that only this kind of request has."""
 
 
 @frozen(kw_only=True)

@@ -128,7 +128,7 @@ def readme_of(plugin: Any) -> str | None:
     file = Path(sys.modules[module].__file__ or "").resolve()
     if {"site-packages", "dist-packages"} & set(file.parts):
         packaged = metadata.packages_distributions().get(module.partition(".")[0], ())
-        return next((str(metadata.metadata(name).get_payload()) for name in packaged), None)
+        return next((str(metadata.metadata(name).json.get("description", "")) for name in packaged), None)
     for folder in file.parents:
         if (folder / "pyproject.toml").is_file():
             readme = folder / "README.md"
