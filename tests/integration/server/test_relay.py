@@ -8,6 +8,7 @@ import json
 import pytest
 
 from uml_core.errors import WorkerCrashedError
+from uml_core.server.failure import WAY_OUT
 from uml_core.server.pace import Pace
 
 
@@ -163,7 +164,7 @@ async def test_an_error_as_the_first_frame_is_a_real_http_error(start_gateway, w
     assert response.status_code == 400
     assert response.headers["x-should-retry"] == "false"
     assert response.json()["error"] == {
-        "message": "too long",
+        "message": "too long" + WAY_OUT["context_length_exceeded"],
         "type": "invalid_request_error",
         "param": None,
         "code": "context_length_exceeded",
@@ -192,7 +193,7 @@ async def test_error_bodies_of_engines_become_openais(start_gateway, wire, statu
     gateway = await start_gateway(script, options={"error_codes": codes})
     response = await gateway.chat()
     error = response.json()["error"]
-    assert (response.status_code, error["code"], error["message"]) == (*expected, "m")
+    assert (response.status_code, error["code"], error["message"]) == (*expected, f"m{WAY_OUT.get(expected[1], '')}")
     assert set(error) == {"message", "type", "param", "code"}
     assert ("retry-after" in response.headers) == (expected[0] == 503)
 
