@@ -50,6 +50,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def proof(session: nox.Session) -> None:
+    """The long tests that each run of `tests` has only some of."""
+    install_all(session)
+    session.run("pytest", "-m", "proof", *session.posargs)
+
+
 @nox.session(python=["3.11", "3.12", "3.13"])
 def versions(session: nox.Session) -> None:
     """Unit and integration tests on each supported Python, without engines."""

@@ -49,25 +49,29 @@ def test_a_good_backend_passes(failing):
     assert failing(chat=True) == ([], [])
 
 
+FAULTS = [
+    ({"token": "any"}, ["test_tasks_are_behind_the_token", "test_token_is_asked_for"]),
+    ({"quirk": "other_name"}, ["test_answers"]),
+    ({"quirk": "no_max_tokens"}, ["test_answer_keeps_to_max_tokens"]),
+    ({"quirk": "no_role", "chat": True}, ["test_stream_of_a_chat_begins_with_the_role"]),
+    ({"quirk": "no_done"}, ["test_stream_has_its_shape"]),
+    ({"quirk": "two_finishes"}, ["test_stream_has_its_shape"]),
+    ({"quirk": "no_usage"}, ["test_stream_has_usage_when_asked"]),
+    ({"quirk": "lost_text"}, ["test_stream_and_answer_agree"]),
+    ({"quirk": "no_context_limit"}, ["test_too_long_prompt_is_refused"]),
+    (
+        {"quirk": "bare_errors"},
+        ["test_bad_request_is_refused", "test_too_long_prompt_is_refused"],
+    ),
+    ({"quirk": "dies_of_errors"}, ["test_bad_request_is_refused", "test_too_long_prompt_is_refused"]),
+    ({"ignore_term": True}, ["test_term_ends_the_worker"]),
+]
+EACH_TIME = 4  # the rest, seconds each, is for `nox -s proof`
+
+
 @pytest.mark.parametrize(
     ("options", "found"),
-    [
-        ({"token": "any"}, ["test_tasks_are_behind_the_token", "test_token_is_asked_for"]),
-        ({"quirk": "other_name"}, ["test_answers"]),
-        ({"quirk": "no_max_tokens"}, ["test_answer_keeps_to_max_tokens"]),
-        ({"quirk": "no_role", "chat": True}, ["test_stream_of_a_chat_begins_with_the_role"]),
-        ({"quirk": "no_done"}, ["test_stream_has_its_shape"]),
-        ({"quirk": "two_finishes"}, ["test_stream_has_its_shape"]),
-        ({"quirk": "no_usage"}, ["test_stream_has_usage_when_asked"]),
-        ({"quirk": "lost_text"}, ["test_stream_and_answer_agree"]),
-        ({"quirk": "no_context_limit"}, ["test_too_long_prompt_is_refused"]),
-        (
-            {"quirk": "bare_errors"},
-            ["test_bad_request_is_refused", "test_too_long_prompt_is_refused"],
-        ),
-        ({"quirk": "dies_of_errors"}, ["test_bad_request_is_refused", "test_too_long_prompt_is_refused"]),
-        ({"ignore_term": True}, ["test_term_ends_the_worker"]),
-    ],
+    [*FAULTS[:EACH_TIME], *(pytest.param(*fault, marks=pytest.mark.proof) for fault in FAULTS[EACH_TIME:])],
     ids=str,
 )
 def test_a_fault_is_found_by_its_tests_alone(failing, options, found):

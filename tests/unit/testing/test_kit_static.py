@@ -100,28 +100,32 @@ def test_a_good_plugin_passes(failing):
     assert failing(without=set()) == []
 
 
+FAULTS = [
+    ("test_import_is_light", "import sys", "import sys, my_engine"),
+    ("test_card_is_complete", 'name="mine"', 'name="Mine-All"'),
+    ("test_card_is_complete", '"text-generation"', '"chatting"'),
+    ("test_unknown_options_are_refused", 'extra="forbid"', 'extra="ignore"'),
+    ("test_options_are_documented_and_bounded", ', description="tokens of context"', ""),
+    ("test_options_are_documented_and_bounded", "ge=1, ", ""),
+    ("test_options_round_trip", "n_ctx: int", "n_ctx: Rounded"),
+    ("test_leaves_foreign_formats_alone", 'model.format != "fake"', "False"),
+    ("test_accepts_its_sample", "return Match", "return None and Match"),
+    ("test_says_what_is_missing", 'hint="pip install my-engine"', 'hint=""'),
+    ("test_says_what_is_missing", 'if find_spec("my_engine") is None', "import my_engine\n    if False"),
+    ("test_launch_is_pure", "return WorkerCommand(", "launch.launch_file.touch()\n    return WorkerCommand("),
+    ("test_launch_is_pure", "str(launch.port)", "str(id(object()) + next(COUNT))"),
+    ("test_token_stays_out_of_argv", "str(launch.port)", "launch.token"),
+    ("test_argv_is_text", "str(launch.port)", "launch.port"),
+    ("test_argv_is_text", "sys.executable", '"a-program-that-nobody-has"'),
+    ("test_limits_make_sense", '"nothing", str(launch.port))', '"nothing"), ready_path="health"'),
+    ("test_readme_names_the_engine", 'engine="my-engine"', 'engine="another-engine"'),
+]
+EACH_TIME = 4  # the rest, seconds each, is for `nox -s proof`
+
+
 @pytest.mark.parametrize(
     ("found", "old", "new"),
-    [
-        ("test_import_is_light", "import sys", "import sys, my_engine"),
-        ("test_card_is_complete", 'name="mine"', 'name="Mine-All"'),
-        ("test_card_is_complete", '"text-generation"', '"chatting"'),
-        ("test_unknown_options_are_refused", 'extra="forbid"', 'extra="ignore"'),
-        ("test_options_are_documented_and_bounded", ', description="tokens of context"', ""),
-        ("test_options_are_documented_and_bounded", "ge=1, ", ""),
-        ("test_options_round_trip", "n_ctx: int", "n_ctx: Rounded"),
-        ("test_leaves_foreign_formats_alone", 'model.format != "fake"', "False"),
-        ("test_accepts_its_sample", "return Match", "return None and Match"),
-        ("test_says_what_is_missing", 'hint="pip install my-engine"', 'hint=""'),
-        ("test_says_what_is_missing", 'if find_spec("my_engine") is None', "import my_engine\n    if False"),
-        ("test_launch_is_pure", "return WorkerCommand(", "launch.launch_file.touch()\n    return WorkerCommand("),
-        ("test_launch_is_pure", "str(launch.port)", "str(id(object()) + next(COUNT))"),
-        ("test_token_stays_out_of_argv", "str(launch.port)", "launch.token"),
-        ("test_argv_is_text", "str(launch.port)", "launch.port"),
-        ("test_argv_is_text", "sys.executable", '"a-program-that-nobody-has"'),
-        ("test_limits_make_sense", '"nothing", str(launch.port))', '"nothing"), ready_path="health"'),
-        ("test_readme_names_the_engine", 'engine="my-engine"', 'engine="another-engine"'),
-    ],
+    [*FAULTS[:EACH_TIME], *(pytest.param(*fault, marks=pytest.mark.proof) for fault in FAULTS[EACH_TIME:])],
 )
 def test_a_fault_is_found_by_its_test_alone(failing, found, old, new):
     helpers = """
