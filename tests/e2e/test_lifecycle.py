@@ -130,6 +130,13 @@ def test_run_answers_without_a_gateway_and_leaves_nothing(gateway, backend):
     assert new == []
 
 
+def test_run_takes_a_relative_path(gateway, tmp_path, smollm2):
+    (tmp_path / "mine.gguf").symlink_to(smollm2)
+    done = gateway.uml("run", "./mine.gguf", "Say hello.", "--max-tokens", "4", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
 def environ_of(pid):
     try:
         return psutil.Process(pid).environ()

@@ -93,7 +93,7 @@ def _signature(files: Iterable[Path]) -> Signature:
 
 def _at_path(ref: str, models: dict[str, StoredModel]) -> StoredModel | None:
     try:
-        path = Path(ref).expanduser()
+        path = Path(ref).expanduser().absolute()  # the worker that will open it has a folder of its own
         size_bytes = path.stat().st_size
         stored = next((model for model in models.values() if model.path.exists() and model.path.samefile(path)), None)
     except PermissionError:  # it's there, and its reader will say what is wrong
@@ -101,7 +101,7 @@ def _at_path(ref: str, models: dict[str, StoredModel]) -> StoredModel | None:
     except (OSError, RuntimeError, ValueError):  # no such file, no such user, no possible name
         return None
     id = path.name.removesuffix(path.suffix) if path.suffix.lower() == SUFFIX else path.name
-    id = str(path.absolute()) if id in models else id
+    id = str(path) if id in models else id
     return stored or StoredModel(id=id, path=path, size_bytes=size_bytes, store="path")
 
 
