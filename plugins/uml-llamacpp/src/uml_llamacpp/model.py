@@ -38,7 +38,6 @@ class Model:
             )
         self.vocab = c.llama_model_get_vocab(self.pointer)
         self.n_vocab = c.llama_vocab_n_tokens(self.vocab)
-        self.adds_bos = bool(c.llama_vocab_get_add_bos(self.vocab))
         self.bos = self._written(c.llama_vocab_bos(self.vocab))
         self.eos = self._written(c.llama_vocab_eos(self.vocab))
         self.template = self._metadata("tokenizer.chat_template")
