@@ -1,12 +1,15 @@
 """Loads, leases, switches and ends over real worker processes."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import stat
+import subprocess
 import time
 
+import attrs
 import psutil
 import pytest
 
@@ -29,7 +32,7 @@ TASK = "text-generation"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "nonce=abc"}]}
 
 
-async def ask(house, name, **body):
+async def ask_of(house, name, **body):
     async with house.supervisor.lease(LoadRequest(model=name), TASK) as worker:
         answer = await worker.post("/v1/chat/completions", {**CHAT, **body})
         text = (await answer.read()).decode()
@@ -41,7 +44,7 @@ async def test_a_load_goes_through_the_states_and_answers(house, eventually):
     plan = await house.supervisor.load(LoadRequest(model=house.model("a", load_s=0.3)))
     assert plan.model_id == "a"
     assert house.states() == ["launching", "loading", "ready"]
-    assert "abc" in await ask(house, "a")
+    assert "abc" in await ask_of(house, "a")
     await eventually(lambda: house.states()[3:] == ["busy", "ready"])
     active = house.supervisor.active()
     assert (active.state, active.generation, active.leases) == (WorkerState.READY, 1, 0)
@@ -52,12 +55,12 @@ async def test_a_load_goes_through_the_states_and_answers(house, eventually):
 @pytest.mark.parametrize("accepts", ["fd", "port"])
 async def test_both_endpoints(house, accepts):
     await house.supervisor.load(LoadRequest(model=house.model("a"), options={"accepts": accepts}))
-    assert "abc" in await ask(house, "a")
+    assert "abc" in await ask_of(house, "a")
 
 
 async def test_a_request_loads_its_model_and_many_join_one_load(house):
     name = house.model("a", load_s=0.3)
-    answers = await asyncio.gather(*(ask(house, name) for _ in range(8)))
+    answers = await asyncio.gather(*(ask_of(house, name) for _ in range(8)))
     assert len(answers) == 8
     assert len(house.backend.launches) == 1
 
@@ -79,10 +82,10 @@ async def test_a_load_with_other_options_loads_again(house):
 
 async def test_a_switch_waits_for_running_requests_and_leaves_nothing_of_the_old(house):
     first, second = house.model("a", token_s=0.05, tokens=10), house.model("b")
-    running = asyncio.create_task(ask(house, first))
+    running = asyncio.create_task(ask_of(house, first))
     await asyncio.sleep(0.3)
     old = house.supervisor.active().pid
-    assert "abc" in await ask(house, second)
+    assert "abc" in await ask_of(house, second)
     assert "abc" in await running, "the running answer was not cut"
     assert not psutil.pid_exists(old)
     assert house.supervisor.active().generation == 2
@@ -91,7 +94,7 @@ async def test_a_switch_waits_for_running_requests_and_leaves_nothing_of_the_old
 
 async def test_alternating_requests_are_all_answered(house):
     names = [house.model("a"), house.model("b")]
-    answers = await asyncio.wait_for(asyncio.gather(*(ask(house, names[i % 2]) for i in range(12))), 60)
+    answers = await asyncio.wait_for(asyncio.gather(*(ask_of(house, names[i % 2]) for i in range(12))), 60)
     assert len(answers) == 12
 
 
@@ -159,12 +162,61 @@ async def test_a_failed_load_says_why_with_the_last_words_and_leaves_nothing(hou
     assert any("out of cheese" in line for line in caught.value.detail)
     assert house.supervisor.active() is None
     assert len(house.backend.cleanups) == 1
-    assert "abc" in await ask(house, house.model("good")), "the slot is free for the next"
+    assert "abc" in await ask_of(house, house.model("good")), "the slot is free for the next"
+
+
+class Meddling:
+    """The plugins, but with a backend whose command is changed on its way."""
+
+    def __init__(self, plugins, change):
+        self.tell = plugins.tell
+        self.change, self.plugins = change, plugins
+
+    def ask(self, backend, hook, **arguments):
+        answer = self.plugins.ask(backend, hook, **arguments)
+        return self.change(answer, arguments["launch"]) if hook == "uml_launch_worker" else answer
+
+
+async def test_what_a_backend_gets_wrong_is_its_own_fault_by_name(house):
+    name, slot = house.model("a"), house.supervisor._slot
+    for change, sentence in (
+        (lambda command, launch: None, "gave no command"),
+        (lambda command, launch: attrs.evolve(command, argv=("x", launch.token)), "put the token into argv"),
+        (lambda command, launch: 1 / 0, "failed in uml_launch_worker with ZeroDivisionError"),
+        (lambda command, launch: attrs.evolve(command, argv=("/nonexistent",)), "exited with code 127"),
+    ):
+        slot._plugins = Meddling(house.plugins, change)
+        with pytest.raises(ModelLoadError, match=sentence):
+            await house.supervisor.load(LoadRequest(model=name))
+        assert house.supervisor.active() is None
+    slot._plugins = house.plugins
+    assert "abc" in await ask_of(house, name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+async def test_a_full_disk_is_a_sentence_and_no_end_of_the_gateway(make_house, tmp_path, survivors):
+    disk = tmp_path / "data"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
+    try:
+        house = make_house()
+        async with house.supervisor:
+            (disk / "filler").write_bytes(b"x" * 4096)
+            with contextlib.suppress(OSError), (disk / "filler").open("ab") as filler:
+                while True:
+                    filler.write(b"x" * 4096)
+            with pytest.raises(ModelLoadError, match="No space left on device"):
+                await house.supervisor.load(LoadRequest(model=house.model("a")))
+            (disk / "filler").unlink()
+            assert "abc" in await ask_of(house, "a"), "with room again it goes on"
+        assert survivors(house) == []
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 async def test_a_slow_load_that_holds_the_gil_gets_ready(house):
     await house.supervisor.load(LoadRequest(model=house.model("a", hold_gil="after", hold_gil_s=1.0)))
-    assert "abc" in await ask(house, "a")
+    assert "abc" in await ask_of(house, "a")
 
 
 async def test_what_is_wrong_with_the_request_leaves_the_loaded_model_alone(house):
@@ -182,7 +234,7 @@ async def test_what_is_wrong_with_the_request_leaves_the_loaded_model_alone(hous
         async with house.supervisor.lease(LoadRequest(model="a"), "text-to-speech"):
             pytest.fail("it can't do that")
     assert house.supervisor.active().pid == pid
-    assert "abc" in await ask(house, "a")
+    assert "abc" in await ask_of(house, "a")
 
 
 async def test_a_worker_that_crashes_is_cleaned_up_and_the_next_request_loads_again(house, eventually):
@@ -190,14 +242,14 @@ async def test_a_worker_that_crashes_is_cleaned_up_and_the_next_request_loads_ag
     os.kill(house.supervisor.active().pid, signal.SIGKILL)
     await eventually(lambda: house.supervisor.active() is None)
     assert not house.backend.cleanups[0][1].intended
-    assert "abc" in await ask(house, "a")
+    assert "abc" in await ask_of(house, "a")
     assert house.supervisor.active().generation == 2
 
 
 async def test_a_crash_mid_stream_is_an_error_not_an_end(house):
     name = house.model("a", tokens=50, stream_fault="half_frame", stream_fault_after=5)
     with pytest.raises(WorkerCrashedError):
-        await ask(house, name, stream=True)
+        await ask_of(house, name, stream=True)
 
 
 async def test_a_worker_that_ignores_term_is_killed_after_its_grace(house):

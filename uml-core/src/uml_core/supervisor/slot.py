@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uml_core.errors import InternalServerError, ModelLoadError
+from uml_core.errors import InternalServerError, ModelLoadError, UMLError
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
 from uml_core.supervisor import endpoint, lock, run_folder
@@ -148,6 +148,12 @@ class Slot:
             return await asyncio.wait_for(call, HOOK_S)
         except TimeoutError:
             raise ModelLoadError(f"backend '{plan.backend}' did not answer {hook} within {HOOK_S:.0f} s") from None
+        except UMLError:
+            raise
+        except Exception as error:  # whatever a plugin raises must not look like a fault of the gateway
+            raise ModelLoadError(
+                f"backend '{plan.backend}' failed in {hook} with {type(error).__name__}: {error}"
+            ) from error
 
     async def _spawn(self, command: WorkerCommand, launch: Launch, plan: Plan, descriptors: list[int]) -> WorkerProcess:
         facts = {"model": plan.model_id, "backend": plan.backend, "generation": launch.generation}
