@@ -22,7 +22,7 @@ from rich.text import Text
 
 COLUMNS, LINES = 100, 60
 COMMANDS = (
-    'uml run "Count from 1 to 10." --temperature 0',
+    'uml run "What is the capital of France? Answer in one word." --temperature 0',
     "uml list",
     "uml plugins",
     "uml run nonesuch-7b",
