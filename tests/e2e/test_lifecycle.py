@@ -1,5 +1,6 @@
 """What a user does to a gateway, and what is left of it afterwards."""
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+
+from uml_core.testing.gguf import write_gguf
 
 pytestmark = pytest.mark.engine
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
@@ -105,6 +108,25 @@ def test_a_truncated_file_leaves_the_loaded_model_alone(gateway, tmp_path, smoll
     assert gateway.active()["pid"] == pid
     listed = {row["id"]: row for row in httpx.get(f"{gateway.url}/models").json()["data"]}
     assert "error" in listed["cut-weights"], "a broken file is listed with its reason"
+
+
+def test_parts_of_models_are_no_models(gateway, tmp_path, smollm2):
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "whole.gguf").symlink_to(smollm2)
+    write_gguf(models / "a-projector.gguf", {"general.architecture": "clip"}, tensors={"v": (32,)})
+    write_gguf(
+        models / "an-adapter.gguf", {"general.architecture": "llama", "general.type": "adapter"}, tensors={"v": (32,)}
+    )
+    gateway.environment["UML_MODELS_DIR"] = str(models)
+    assert "projector of a model" in gateway.uml("list").stdout
+    done = gateway.uml("run", "Say hello.", "--max-tokens", "4", "--json")
+    assert json.loads(done.stdout)["model"] == "whole", "the first in the list is none"
+    gateway.start()
+    assert [row.id for row in gateway.openai.models.list()] == ["whole"]
+    refused = httpx.post(f"{gateway.url}/load_model", json={"model": "a-projector"}, timeout=60)
+    assert refused.status_code == 422
+    assert "projector" in refused.json()["error"]["message"]
 
 
 def test_management_answers_while_a_model_loads(gateway):

@@ -65,6 +65,8 @@ def _status(card: Mapping[str, Any]) -> Text:
 
     if card.get("error"):
         return Text("unreadable", style="red")
+    if card.get("kind") not in {None, "model"}:
+        return Text(f"{card['kind']} of a model" if card["kind"] != "other" else "no model", style="dim")
     status = card["status"]["value"]
     return Text("" if status == "unloaded" else status, style="green")
 

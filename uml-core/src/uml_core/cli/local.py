@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from uml_core.registry import Registry
     from uml_core.settings import Settings
     from uml_core.supervisor import Supervisor
-    from uml_core.types import Offer, Plan
+    from uml_core.types import Offer, Plan, StoredModel
 
 PATH = "/v1/chat/completions"
 Arrived = SimpleQueue["bytes | BaseException | None"]
@@ -51,14 +51,13 @@ class LocalSession:
         return active.plan.model_id if active else None
 
     def models(self) -> list[str]:
-        return [stored.id for stored in self._registry.models() if self._is_readable(stored.id)]
+        return [stored.id for stored in self._registry.models() if self._is_model(stored)]
 
-    def _is_readable(self, model_id: str) -> bool:
+    def _is_model(self, stored: StoredModel) -> bool:
         try:
-            self._registry.source(self._registry.find(model_id))
+            return self._registry.source(stored).kind == "model"
         except UMLError:
             return False
-        return True
 
     def knows(self, ref: str) -> bool:
         try:

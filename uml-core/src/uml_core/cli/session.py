@@ -36,7 +36,7 @@ class Session(Protocol):
         """The id of the model that is loaded."""
 
     def models(self) -> list[str]:
-        """The ids of the models on this machine that can be read."""
+        """The ids of what can be loaded here: neither broken files, nor parts of models."""
 
     def knows(self, ref: str) -> bool:
         """Whether *ref* resolves to a model."""
@@ -68,7 +68,7 @@ class GatewaySession:
         return str(active["model"]) if active else None
 
     def models(self) -> list[str]:
-        return [str(card["id"]) for card in self._client.models() if not card.get("error")]
+        return [str(card["id"]) for card in self._client.models() if card.get("kind") == "model"]
 
     def knows(self, ref: str) -> bool:
         return ref in self.models()

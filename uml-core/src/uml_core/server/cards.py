@@ -13,7 +13,7 @@ from uml_core.server.loaded import status_of
 if TYPE_CHECKING:
     from uml_core.supervisor import Active
 
-FACTS = ("format", "architecture", "parameters", "quantization", "context_length", "license")
+FACTS = ("kind", "format", "architecture", "parameters", "quantization", "context_length", "license")
 
 
 def model_card(entry: Entry, active: Active | None = None) -> dict[str, Any]:

@@ -35,6 +35,11 @@ class Entry:
     source: ModelSource | None = None
     error: UMLError | None = None
 
+    @property
+    def is_model(self) -> bool:
+        """Whether it can be loaded by itself: a projector or an adapter is only a part of what can."""
+        return self.source is not None and self.source.kind == "model"
+
 
 class Catalog:
     """Scans in a thread, one at a time, and remembers the result for two seconds."""

@@ -125,7 +125,7 @@ def models_router(catalog: Catalog, supervisor: Supervisor) -> APIRouter:
     async def list_models() -> Response:
         """List the models that can be used."""
         active = supervisor.active()
-        data = [_model_object(entry, active) for entry in await catalog.entries() if entry.error is None]
+        data = [_model_object(entry, active) for entry in await catalog.entries() if entry.is_model]
         return json_response({"object": "list", "data": data})
 
     @router.get("/v1/models/{model:path}")
