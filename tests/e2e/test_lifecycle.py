@@ -144,12 +144,12 @@ def test_management_answers_while_a_model_loads(gateway):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_run_answers_without_a_gateway_and_leaves_nothing(gateway, backend):
-    before = set(psutil.pids())
     done = gateway.uml("run", "-m", MODEL, "--backend", backend, "Count from 1 to 10.", "--temperature", "0")
     assert done.returncode == 0, done.stderr
     assert "1. 1\n2. 2" in done.stdout
-    new = [p for p in psutil.pids() if p not in before and "UML_LAUNCH_ID" in environ_of(p)]
-    assert new == []
+    own = str(gateway.data / "run")
+    left = [pid for pid in psutil.pids() if environ_of(pid).get("UML_LAUNCH_FILE", "").startswith(own)]
+    assert left == []
 
 
 def test_run_takes_a_relative_path(gateway, tmp_path, smollm2):
