@@ -20,10 +20,10 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as taken:
 async def steal(house, monkeypatch):
     """Take the port of the next launches, as another program would, after the supervisor has released it."""
     thieves = []
-    original = house.supervisor._slot._spawn
+    original = house.supervisor._slot._launcher._spawn
     left = [0]
 
-    async def spawn(command, launch, plan, descriptors):
+    async def spawn(command, launch, descriptors, log):
         if left[0]:
             left[0] -= 1
             thief = await asyncio.create_subprocess_exec(
@@ -31,9 +31,9 @@ async def steal(house, monkeypatch):
             )
             thieves.append(thief)
             await thief.stdout.readline()
-        return await original(command, launch, plan, descriptors)
+        return await original(command, launch, descriptors, log)
 
-    monkeypatch.setattr(house.supervisor._slot, "_spawn", spawn)
+    monkeypatch.setattr(house.supervisor._slot._launcher, "_spawn", spawn)
     yield lambda times: left.__setitem__(0, times)
     for thief in thieves:
         thief.kill()

@@ -178,18 +178,18 @@ class Meddling:
 
 
 async def test_what_a_backend_gets_wrong_is_its_own_fault_by_name(house):
-    name, slot = house.model("a"), house.supervisor._slot
+    name, launcher = house.model("a"), house.supervisor._slot._launcher
     for change, sentence in (
         (lambda command, launch: None, "gave no command"),
         (lambda command, launch: attrs.evolve(command, argv=("x", launch.token)), "put the token into argv"),
         (lambda command, launch: 1 / 0, "failed in uml_launch_worker with ZeroDivisionError"),
         (lambda command, launch: attrs.evolve(command, argv=("/nonexistent",)), "exited with code 127"),
     ):
-        slot._plugins = Meddling(house.plugins, change)
+        launcher._plugins = Meddling(house.plugins, change)
         with pytest.raises(ModelLoadError, match=sentence):
             await house.supervisor.load(LoadRequest(model=name))
         assert house.supervisor.active() is None
-    slot._plugins = house.plugins
+    launcher._plugins = house.plugins
     assert "abc" in await ask_of(house, name)
 
 
@@ -302,18 +302,18 @@ async def test_the_slot_is_locked_while_anyone_of_the_worker_lives(house):
 async def test_the_token_is_nowhere_to_be_read(house, monkeypatch):
     monkeypatch.setenv("MY_SECRET", "hunter2")
     await house.supervisor.load(LoadRequest(model=house.model("a", log=["hello"])))
-    slot = house.supervisor._slot
-    token = slot.launch.token
-    process = psutil.Process(slot.process.pid)
+    worker = house.supervisor._slot.worker
+    token = worker.launch.token
+    process = psutil.Process(worker.process.pid)
     assert token not in " ".join(process.cmdline())
     assert token not in " ".join(process.environ().values())
     assert "hunter2" not in process.environ().values()
     assert process.environ()["ORT_DISABLE_TELEMETRY"] == "1"
-    assert token not in repr(slot.launch)
+    assert token not in repr(worker.launch)
     assert token not in (house.settings.log_folder / "worker.log").read_text()
-    for path in (slot.launch.token_file, slot.launch.launch_file):
+    for path in (worker.launch.token_file, worker.launch.launch_file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(slot.launch.run_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE(worker.launch.run_dir.stat().st_mode) == 0o700
 
 
 async def test_no_descriptor_is_lost_over_many_loads(house):

@@ -108,7 +108,7 @@ class Owner:
         return self._enqueue(Job(request, reason=reason))
 
     def _grant(self, acquire: Acquire) -> None:
-        plan, worker = self.slot.plan, self.slot.client
+        plan, worker = self.slot.plan, self.slot.worker
         if acquire.reply.done() or plan is None or worker is None:
             return
         if acquire.task not in plan.tasks:
@@ -119,7 +119,7 @@ class Owner:
         self.leases += 1
         if self.leases == 1:
             self.slot.move(WorkerState.BUSY)
-        acquire.reply.set_result(Lease(self.slot.generation, worker))
+        acquire.reply.set_result(Lease(self.slot.generation, worker.client))
 
     def _on_release(self, generation: int) -> None:
         if generation != self.slot.generation or self.leases == 0:

@@ -73,11 +73,11 @@ class Supervisor:
             plan=slot.plan,
             state=slot.state,
             generation=slot.generation,
-            port=slot.launch.port if slot.launch else None,
-            pid=slot.process.pid if slot.process else None,
+            port=slot.worker.launch.port if slot.worker else None,
+            pid=slot.worker.process.pid if slot.worker else None,
             leases=self._owner.leases,
             since=slot.since,
-            progress=slot.progress,
+            progress=slot.worker.progress if slot.worker else None,
         )
 
     async def load(self, request: LoadRequest, *, allow_path: bool = False) -> Plan:
