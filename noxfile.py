@@ -68,7 +68,7 @@ def versions(session: nox.Session) -> None:
 @nox.parametrize("name", PLUGINS)
 def plugin(session: nox.Session, name: str) -> None:
     """The conformance kit on one plugin, installed as a stranger would install it."""
-    session.install(*TEST_TOOLS, "./uml-core[testing]", f"./plugins/{name}")
+    session.install(*TEST_TOOLS, *ENGINE_TOOLS, "./uml-core[testing]", f"./plugins/{name}")
     session.run("pytest", f"plugins/{name}", *session.posargs)
 
 
