@@ -38,7 +38,7 @@ UMLError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 
@@ -287,3 +287,17 @@ class PluginConflictError(PluginError):
     """Two distributions claim one name."""
 
     code = "plugin_conflict"
+
+
+def class_of(code: str | None, status: int) -> type[UMLError] | None:
+    """The class that an error body tells of: by its code, else the first of its status; None when neither is known."""
+    tree = list(_below(UMLError))
+    by_code = (kind for kind in tree if kind.code == code)
+    by_status = (kind for kind in tree if kind.status == status)
+    return next(by_code, None) or next(by_status, None)
+
+
+def _below(root: type[UMLError]) -> Iterator[type[UMLError]]:
+    for child in root.__subclasses__():
+        yield child
+        yield from _below(child)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from uml_core import errors
-from uml_core.errors import UMLError
+from uml_core.errors import UMLError, class_of
 
 
 def error_of(body: object, *, status: int, retry_after_s: int | None = None) -> UMLError:
@@ -22,7 +21,8 @@ def error_of(body: object, *, status: int, retry_after_s: int | None = None) -> 
     code = said.get("code")
     if not isinstance(code, str):
         code = None
-    return _class_of(code, status)(
+    kind = class_of(code, status) or UMLError
+    return kind(
         message,
         detail=[*detail, *_detail_of(said)],
         code=code,
@@ -34,16 +34,3 @@ def error_of(body: object, *, status: int, retry_after_s: int | None = None) -> 
 def _detail_of(said: Mapping[str, Any]) -> list[str]:
     detail = said.get("detail")
     return [str(line) for line in detail] if isinstance(detail, list) else []
-
-
-def _class_of(code: str | None, status: int) -> type[UMLError]:
-    tree = tuple(_tree(UMLError))
-    by_code = (error for error in tree if error.code == code)
-    by_status = (error for error in tree if error.status == status and error is not UMLError)
-    return next(by_code, None) or next(by_status, None) or errors.UMLError
-
-
-def _tree(root: type[UMLError]) -> Iterator[type[UMLError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
 
-from uml_core import errors
-from uml_core.errors import UMLError
+from uml_core.errors import BadRequestError, InternalServerError, UMLError, class_of
 
 LONGEST_MESSAGE = 2000
 WAY_OUT = {
@@ -28,7 +27,7 @@ def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
     said = _error_in(data)
     status = _status(said, status)
     code = codes.get(str(said.get("type"))) or _code(said)
-    kind = _class_of(code, status)
+    kind = class_of(code, status) or (BadRequestError if status < 500 else InternalServerError)
     message = str(said.get("message") or f"the engine answered with status {status} and gave no reason")
     message = message[:LONGEST_MESSAGE] + WAY_OUT.get(code, "")
     param = said.get("param")
@@ -63,17 +62,3 @@ def _status(said: Mapping[str, Any], status: int) -> int:
 def _code(said: Mapping[str, Any]) -> str:
     code = said.get("code")
     return code if isinstance(code, str) and code.isidentifier() and code != "invalid_api_key" else ""
-
-
-def _class_of(code: str, status: int) -> type[UMLError]:
-    tree = list(_tree(UMLError))
-    by_code = (kind for kind in tree if kind.code == code)
-    by_status = (kind for kind in tree if kind.status == status and kind is not UMLError)
-    default = errors.BadRequestError if status < 500 else errors.InternalServerError
-    return next(by_code, None) or next(by_status, None) or default
-
-
-def _tree(root: type[UMLError]) -> Iterator[type[UMLError]]:
-    for child in root.__subclasses__():
-        yield child
-        yield from _tree(child)
