@@ -246,6 +246,21 @@ async def test_a_worker_that_crashes_is_cleaned_up_and_the_next_request_loads_ag
     assert house.supervisor.active().generation == 2
 
 
+async def test_a_worker_that_dies_in_the_moment_it_gets_ready_never_counts_as_ready(house, monkeypatch):
+    def die_while_it_is_proven_ours(pids, _):
+        os.kill(pids[0], signal.SIGKILL)
+        time.sleep(0.3)  # in a thread: the owner hears of the end meanwhile
+        return True
+
+    name = house.model("a", accepts="port")
+    with monkeypatch.context() as patch:
+        patch.setattr("uml_core.supervisor.readiness.listens", die_while_it_is_proven_ours)
+        with pytest.raises(ModelLoadError, match="exited with signal 9 while loading"):
+            await house.supervisor.load(LoadRequest(model=name))
+    assert house.supervisor.active() is None
+    assert "abc" in await ask_of(house, name)
+
+
 async def test_a_crash_mid_stream_is_an_error_not_an_end(house):
     name = house.model("a", tokens=50, stream_fault="half_frame", stream_fault_after=5)
     with pytest.raises(WorkerCrashedError):

@@ -111,5 +111,11 @@ class Job:
         """Whether an explicit load may share this job."""
         return self.request == load.request and self.allow_path == load.allow_path
 
+    def refuse(self, error: BaseException) -> None:
+        """Tell *error* to everybody who still waits."""
+        for reply in self.waiting():
+            if not reply.done():
+                reply.set_exception(error)
+
     def waiting(self) -> list[asyncio.Future[Plan] | asyncio.Future[str | None] | asyncio.Future[Lease]]:
         return [*self.loads, *self.unloads, *(acquire.reply for acquire in self.acquires)]

@@ -241,10 +241,7 @@ class Owner:
     def _fail(self, job: Job, error: BaseException) -> None:
         if not isinstance(error, UMLError | asyncio.CancelledError):
             log.error("job failed: %s", job.reason, exc_info=error)
-        told = going_down() if isinstance(error, asyncio.CancelledError) else error
-        for reply in job.waiting():
-            if not reply.done():
-                reply.set_exception(told)
+        job.refuse(going_down() if isinstance(error, asyncio.CancelledError) else error)
         if not job.waiting() and isinstance(error, UMLError):
             log.warning("nobody waits for the job that failed: %s", error.message)
 
@@ -264,17 +261,12 @@ class Owner:
     def _on_stop(self) -> None:
         """Stop the running job, refuse the queued ones, and empty the slot."""
         self.stopping = True
-        self._refuse_all(going_down())
+        for job in self._queue:
+            job.refuse(going_down())
+        self._queue.clear()
         if self._running and self._running.request is not None and self._work:
             self._work.cancel()
         self._queue.append(Job(None, reason="the gateway goes down"))
-
-    def _refuse_all(self, error: UMLError) -> None:
-        for job in self._queue:
-            for reply in job.waiting():
-                if not reply.done():
-                    reply.set_exception(error)
-        self._queue.clear()
 
 
 def going_down() -> ShuttingDownError:

@@ -45,7 +45,7 @@ async def wait_ready(
             while not process.exited.done():
                 if await _answers_while_alive(process, client, command.ready_path, on_progress):
                     await _prove_ours(process, command, launch)
-                    return
+                    break
                 await asyncio.wait([process.exited], timeout=pause_s)
                 pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
     except TimeoutError:
@@ -53,6 +53,8 @@ async def wait_ready(
             f"the worker was not ready within {timeout_s:.0f} s; if the model is only slow to load, raise "
             "`load_timeout_s` in [supervisor] of uml.toml"
         ) from None
+    if not process.exited.done():
+        return
     if command.accepts == "port" and await asyncio.to_thread(_is_foreign, launch.port):
         raise PortLostError(f"port {launch.port} was taken by {holder(launch.port)} before the worker could bind it")
     raise ModelLoadError("the worker ended while loading")
