@@ -13,18 +13,24 @@ UMLError
 ├── RequestTimeoutError            408  request_timeout
 ├── ConflictError                  409  conflict
 │   ├── GatewayRunningError             gateway_running
+│   ├── SupersededError                 superseded
 │   └── PortInUseError                  port_in_use
 ├── PayloadTooLargeError           413  payload_too_large
 ├── UnsupportedMediaTypeError      415  unsupported_media_type
 ├── UnprocessableEntityError       422  unprocessable
 │   ├── InvalidModelFileError           invalid_model_file
 │   ├── NoBackendError                  no_backend
+│   ├── RequestCrashedWorkerError       request_crashed_worker
 │   └── InsufficientMemoryError    507  insufficient_memory
 ├── InternalServerError            500  internal_error
 │   ├── ModelLoadError                  model_load_failed
 │   └── WorkerCrashedError              worker_crashed
 ├── UnavailableError               503  unavailable
 │   ├── ModelLoadingError               model_loading
+│   ├── ModelFailedError                model_failed
+│   ├── QueueFullError                  queue_full
+│   ├── SlotQuarantinedError            slot_quarantined
+│   ├── RequestCancelledError           cancelled
 │   └── ShuttingDownError               server_shutdown
 ├── WorkerTimeoutError             504  worker_timeout
 ├── PullError                      502  pull_failed
@@ -161,6 +167,13 @@ class GatewayRunningError(ConflictError):
     code = "gateway_running"
 
 
+class SupersededError(ConflictError):
+    """A newer load took the place of this one in the queue."""
+
+    code = "superseded"
+    exit_code = 1
+
+
 class PortInUseError(ConflictError):
     """The port, or every port of the range, is taken."""
 
@@ -204,6 +217,12 @@ class NoBackendError(UnprocessableEntityError):
     code = "no_backend"
 
 
+class RequestCrashedWorkerError(UnprocessableEntityError):
+    """This very request makes the engine crash; it was alone in the worker when it did."""
+
+    code = "request_crashed_worker"
+
+
 class InsufficientMemoryError(UnprocessableEntityError):
     """The model doesn't fit into the memory that is free; the message says what it needs and what is there."""
 
@@ -244,6 +263,32 @@ class ModelLoadingError(UnavailableError):
     """The model is being loaded; ask again after ``retry_after_s``."""
 
     code = "model_loading"
+
+
+class ModelFailedError(UnavailableError):
+    """The model crashed again and again, or can't be loaded any more; it stays down until somebody loads it again."""
+
+    code = "model_failed"
+    permanent = True
+    exit_code = 4
+
+
+class QueueFullError(UnavailableError):
+    """More requests wait than the queue may hold."""
+
+    code = "queue_full"
+
+
+class SlotQuarantinedError(UnavailableError):
+    """A process of an earlier worker can't be ended; nothing is loaded on top of it."""
+
+    code = "slot_quarantined"
+
+
+class RequestCancelledError(UnavailableError):
+    """Somebody cancelled the load, or the model was unloaded while it answered."""
+
+    code = "cancelled"
 
 
 class ShuttingDownError(UnavailableError):

@@ -24,8 +24,12 @@ class WorkerState(enum.StrEnum):
 
 
 class SwitchState(enum.StrEnum):
-    """``checking → evicting → starting → committed``, or ``rolling_back → rolled_back | failed``, or ``cancelled``."""
+    """``checking → evicting → starting → committed``, or ``rolling_back → rolled_back | failed``, or ``cancelled``.
 
+    A job that has not begun yet is ``queued``.
+    """
+
+    QUEUED = "queued"
     CHECKING = "checking"
     EVICTING = "evicting"
     STARTING = "starting"

@@ -43,7 +43,9 @@ class Task:
     ``name`` is the Hugging Face pipeline tag that the model must serve; ``path`` is the gateway's route. Several
     tasks may share a path: ``claims(body)`` takes a body, and exactly one task of a path has no ``claims`` and is
     its default. ``handle(request, worker)`` forwards the validated request and returns what the worker answers;
-    an event stream in it is relayed frame by frame.
+    an event stream in it is relayed frame by frame. ``probe(worker)`` asks a worker that has just loaded for the
+    smallest answer there is, and raises a :class:`~uml_core.errors.UMLError` if that answer is none. ``stateless``
+    says that a request may be asked again of a new worker when the first one died before its first word.
     """
 
     name: str
@@ -51,3 +53,5 @@ class Task:
     request: type[BaseModel]
     handle: Callable[[Any, Worker], Awaitable[WorkerResponse]]
     claims: Callable[[Mapping[str, Any]], bool] | None = None
+    probe: Callable[[Worker], Awaitable[None]] | None = None
+    stateless: bool = True

@@ -65,13 +65,21 @@ class WorkerCommand:
 
 @frozen(kw_only=True)
 class WorkerExit:
-    """How a worker ended: ``code`` or ``signal`` (one is None), in which state, asked for or not, its last lines."""
+    """How a worker ended: ``code`` or ``signal`` (one is None), in which state, asked for or not, its last lines.
+
+    ``hung`` says that we ended it because it did not move any more. ``oom_kills`` counts how often the kernel killed
+    for memory in the worker's control group since its launch, None where that can't be read. ``peak_bytes`` is the most
+    memory that its tree was seen to hold.
+    """
 
     code: int | None
     signal: int | None
     state: str
     intended: bool
     log_tail: tuple[str, ...] = ()
+    hung: bool = False
+    oom_kills: int | None = None
+    peak_bytes: int | None = None
 
     def __str__(self) -> str:
         how = f"signal {self.signal}" if self.signal is not None else f"code {self.code}"
