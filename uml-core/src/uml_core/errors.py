@@ -39,13 +39,14 @@ UMLError
     └── PluginConflictError             plugin_conflict
 
 ``message`` is one sentence for a person: the object in quotes, the reason, what to do. ``detail`` are further lines
-(a worker's last words, every backend's sentence). ``permanent`` says that asking again can't help.
+(a worker's last words, every backend's sentence). ``permanent`` says that asking again can't help. ``job`` is the
+:class:`~uml_core.types.JobStatus` of the load that failed, if it was one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class UMLError(Exception):
@@ -71,6 +72,7 @@ class UMLError(Exception):
         self.detail = tuple(detail)
         self.param = param
         self.retry_after_s = retry_after_s
+        self.job: Any = None
         if code is not None:
             self.code = code
 
@@ -218,7 +220,7 @@ class NoBackendError(UnprocessableEntityError):
 
 
 class RequestCrashedWorkerError(UnprocessableEntityError):
-    """This very request makes the engine crash; it was alone in the worker when it did."""
+    """The engine crashes of that very request: it was alone in the worker when it did."""
 
     code = "request_crashed_worker"
 
