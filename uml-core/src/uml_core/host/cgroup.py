@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from attrs import frozen
 
 PROC = Path("/proc/self")
+PROCESSES = Path("/proc")
 
 
 @frozen(kw_only=True)
@@ -32,6 +33,24 @@ def read_cgroups(*, proc: Path = PROC) -> Limits:
         memory_bytes=min((total for total, _ in memory), default=None),
         free_memory_bytes=min((free for _, free in memory), default=None),
     )
+
+
+def oom_kills(pid: int | None = None, *, proc: Path = PROCESSES) -> int | None:
+    """Count how often the kernel has killed for want of memory in the control group of *pid*, since there is the group.
+
+    A rise says that somebody in that group was killed, not who. Kills are counted where the killed process was, so that
+    what happens in groups below it isn't seen. None: the process is gone, or its group keeps no such count (no Linux,
+    a root group of version 2, a container that doesn't show its groups).
+
+    :param pid: None is this process; its children share its group unless somebody moves them
+    """
+    try:
+        for name, folder in _groups(proc / ("self" if pid is None else str(pid))):
+            if name == "memory" and (count := _oom_kills(folder)) is not None:
+                return count
+    except OSError:
+        pass
+    return None
 
 
 def _groups(proc: Path) -> Iterator[tuple[str, Path]]:
@@ -86,6 +105,16 @@ def _memory(folder: Path) -> tuple[int, int] | None:
     stat = dict(zip(words[::2], words[1::2], strict=False))
     cached = sum(int(stat.get(f"total_{name}", stat.get(name, 0))) for name in ("active_file", "inactive_file"))
     return limit, max(0, min(limit, limit - used + cached))
+
+
+def _oom_kills(folder: Path) -> int | None:
+    # memory.events adds up the groups below, but before Linux 5.2 it is all there is.
+    for file in ("memory.events.local", "memory.events", "memory.oom_control"):
+        words = _words(folder / file)
+        count = dict(zip(words[::2], words[1::2], strict=False)).get("oom_kill", "")
+        if count.isdecimal():
+            return int(count)
+    return None
 
 
 def _number(path: Path) -> int | None:
