@@ -30,9 +30,11 @@ UMLError
 │   ├── ModelFailedError                model_failed
 │   ├── QueueFullError                  queue_full
 │   ├── SlotQuarantinedError            slot_quarantined
+│   ├── StorageError                    storage_unavailable
 │   ├── RequestCancelledError           cancelled
 │   └── ShuttingDownError               server_shutdown
 ├── WorkerTimeoutError             504  worker_timeout
+│   └── DeadlineExceededError           deadline_exceeded
 ├── PullError                      502  pull_failed
 ├── SettingsError                  500  invalid_settings
 └── PluginError                    500  plugin_error
@@ -287,6 +289,12 @@ class SlotQuarantinedError(UnavailableError):
     code = "slot_quarantined"
 
 
+class StorageError(UnavailableError):
+    """The database can't be read, or did not answer in time; requests to models are not touched by that."""
+
+    code = "storage_unavailable"
+
+
 class RequestCancelledError(UnavailableError):
     """Somebody cancelled the load, or the model was unloaded while it answered."""
 
@@ -298,6 +306,9 @@ class ShuttingDownError(UnavailableError):
 
     code = "server_shutdown"
 
+    def __init__(self, message: str = "the gateway is going down; ask again when it is back", **rest: Any) -> None:
+        super().__init__(message, **{"retry_after_s": 5, **rest})
+
 
 class WorkerTimeoutError(UMLError):
     """The worker said nothing for too long."""
@@ -306,6 +317,13 @@ class WorkerTimeoutError(UMLError):
     type = "server_error"
     code = "worker_timeout"
     permanent = False
+
+
+class DeadlineExceededError(WorkerTimeoutError):
+    """The answer would have taken longer than the request may last; asked again, it would again."""
+
+    code = "deadline_exceeded"
+    permanent = True
 
 
 class PullError(UMLError):

@@ -44,6 +44,12 @@ class ServerSettings(_Table):
     max_body_bytes: int = Field(default=32 * 2**20, gt=0, description="largest request body")
     autoload: bool = Field(default=True, description="a request for a known model that is not loaded loads it")
     load_wait_s: float = Field(default=60.0, gt=0, description="how long a request waits for its model before 503")
+    request_limit_s: float = Field(
+        default=3600.0, gt=0, description="longest time for one answer; `X-Request-Timeout` may shorten it"
+    )
+    stall_s: float = Field(
+        default=30.0, gt=0, description="a client that takes nothing of its stream for so long is cut off"
+    )
 
 
 class SupervisorSettings(_Table):
@@ -55,6 +61,19 @@ class SupervisorSettings(_Table):
     load_timeout_s: float = Field(default=600.0, gt=0, description="longest time from launch to ready")
     drain_timeout_s: float = Field(default=30.0, ge=0, description="how long running requests may go on before a stop")
     request_timeout_s: float = Field(default=300.0, gt=0, description="longest silence of a worker within one answer")
+    probe_timeout_s: float = Field(default=30.0, gt=0, description="longest time for the first token after a load")
+    hang_s: float = Field(default=60.0, gt=0, description="a busy worker that does not move for so long is ended")
+    canary_s: float = Field(default=30.0, gt=0, description="how often an idle worker is asked for a sign of life")
+    canary_timeout_s: float = Field(default=15.0, gt=0, description="how long an idle worker may take to give one")
+    max_requests: int = Field(default=64, gt=0, description="requests that are answered at once; further ones wait")
+    queue_limit: int = Field(default=512, ge=0, description="requests that may wait; further ones are refused")
+    fair_wait_s: float = Field(
+        default=10.0, ge=0, description="how long requests for the loaded model go before those for another one"
+    )
+    restarts: int = Field(
+        default=4, ge=0, description="restarts after crashes within a minute in which no request was served"
+    )
+    restore: bool = Field(default=False, description="load the last model again when the gateway starts")
     pass_environment: Words = Field(
         default_factory=list, description="further environment variables that workers may see"
     )

@@ -46,6 +46,7 @@ class Task:
     an event stream in it is relayed frame by frame. ``probe(worker)`` asks a worker that has just loaded for the
     smallest answer there is, and raises a :class:`~uml_core.errors.UMLError` if that answer is none. ``stateless``
     says that a request may be asked again of a new worker when the first one died before its first word.
+    ``finish_reason`` says that a stream of it is only whole if one came before its ``[DONE]``.
     """
 
     name: str
@@ -55,3 +56,4 @@ class Task:
     claims: Callable[[Mapping[str, Any]], bool] | None = None
     probe: Callable[[Worker], Awaitable[None]] | None = None
     stateless: bool = True
+    finish_reason: bool = True
