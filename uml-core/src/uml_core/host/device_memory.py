@@ -55,7 +55,7 @@ class DeviceRelease:
     """What the end of some processes gave back, in bytes: ``expected`` is ``freed`` and ``unattributed``.
 
     ``rows_gone``: the driver listed the processes and does no more, which is proof. It is false, too, where the driver
-    never listed them; there nothing unattributed, the device being back at its earlier value, is all the proof there is.
+    never listed them; then all the proof there is lies in nothing being unattributed: the device is as it was before.
     """
 
     freed_bytes: int

@@ -1,6 +1,6 @@
 """Answer what NVIDIA's devices hold: a process of its own, because a call into a sick driver may never return.
 
-Runs as ``python -P nvml_probe.py`` and imports nothing but the standard library and ``pynvml`` (nvidia-ml-py). A line on
+Runs as ``python -P nvml_probe.py`` and imports only the standard library and ``pynvml`` (nvidia-ml-py). A line on
 standard input is a question (its number), a line on standard output the answer as JSON: ``{"id": 1, "devices":
 [{"index", "uuid", "name", "total", "used", "processes"}]}`` or ``{"id": 1, "error": "Driver Not Loaded"}``. Ends with
 its parent: end of file.
