@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from uml_core.supervisor.process import kill_marked, marked
 from uml_core.testing import FakeBackend, read_fake_model, write_fake_model
 from uml_core.types import Launch, Plan
 
@@ -25,6 +24,8 @@ class Process:
 
     def __init__(self, folder, **script):
         self.opened = contextlib.ExitStack()
+        temporary = folder / "temporary"
+        temporary.mkdir(exist_ok=True)
         model = read_fake_model(write_fake_model(folder / "a.fake", **script))
         plan = Plan(model_id="a", model=model, backend="fake", tasks=("text-generation",), context_length=64)
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -39,8 +40,13 @@ class Process:
             self.started_s = time.monotonic()
             self.process = subprocess.Popen(
                 self.command.argv,
-                env={"UML_LAUNCH_ID": self.launch.launch_id, "UML_LAUNCH_FILE": str(self.launch.launch_file)},
+                env={
+                    "UML_LAUNCH_ID": self.launch.launch_id,
+                    "UML_LAUNCH_FILE": str(self.launch.launch_file),
+                    "TMPDIR": str(temporary),
+                },
                 pass_fds=inherited,
+                cwd=folder,
                 stdout=self.log,
                 stderr=self.log,
             )
@@ -80,9 +86,20 @@ class Process:
     def end(self):
         self.process.kill()
         self.process.wait()
-        kill_marked(self.launch.launch_id)
+        for survivor in marked(self.launch.launch_id):
+            survivor.kill()
         self.log.close()
         self.opened.close()
+
+
+def marked(launch_id):
+    """Every process of that launch, by the environment that it can't shed."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("UML_LAUNCH_ID") == launch_id:
+                found.append(process)
+    return found
 
 
 def until(condition):
@@ -95,9 +112,9 @@ def until(condition):
 def descriptors(pid):
     """What a process has open: paths, and the kind of what has none. Empty while they change."""
     try:
-        return {str(file.readlink()).partition(":")[0] for file in Path(f"/proc/{pid}/fd").iterdir()}
+        return [str(file.readlink()).partition(":")[0] for file in Path(f"/proc/{pid}/fd").iterdir()]
     except FileNotFoundError:
-        return set()
+        return []
 
 
 @pytest.fixture
@@ -199,7 +216,7 @@ def test_grandchild(start, kind):
     pid = int(next(line for line in worker.lines() if line.startswith("grandchild")).split()[1])
     until(lambda: "time.sleep" in " ".join(psutil.Process(pid).cmdline()))
     assert os.getsid(pid) not in {os.getsid(0), os.getsid(worker.process.pid), pid}
-    until(lambda: descriptors(pid) == {os.devnull} if kind == "closed" else "socket" in descriptors(pid))
+    until(lambda: set(descriptors(pid)) == {os.devnull} if kind == "closed" else "socket" in descriptors(pid))
     worker.process.terminate()
     worker.process.wait(5)
     assert [survivor.pid for survivor in marked(worker.launch.launch_id)] == [pid]
@@ -283,3 +300,185 @@ def test_text_is_streamed_a_character_a_token(start):
     text = worker.text(COMPLETION, {"prompt": "x", "stream": True})
     chunks = [json.loads(frame.removeprefix("data: ")) for frame in text.strip().split("\n\n")[:-1]]
     assert [chunk["choices"][0]["text"] for chunk in chunks] == ["n", "é", "🙂", ""]
+
+
+# --- what a supervisor has to find out ------------------------------------------------------------------------------
+
+
+PROBE = {"prompt": "1", "max_tokens": 1, "temperature": 0, "logprobs": 1}
+
+
+def first_choice(answer):
+    return json.loads(answer.read())["choices"][0]
+
+
+def test_logprobs_of_a_text_completion(start):
+    worker = start().ready()
+    assert first_choice(worker.ask(COMPLETION, {**PROBE, "max_tokens": 2}))["logprobs"] == {
+        "tokens": ["Hello", " word1"],
+        "token_logprobs": [-0.25, -0.25],
+        "top_logprobs": [{"Hello": -0.25}, {" word1": -0.25}],
+        "text_offset": [0, 5],
+    }
+    assert "logprobs" not in first_choice(worker.ask(COMPLETION, {"prompt": "1"}))
+
+
+def test_logprobs_of_a_chat(start):
+    body = {"messages": [{"role": "user", "content": "x"}], "logprobs": True, "max_tokens": 1}
+    worker = start(text="é").ready()
+    said = {"token": "é", "logprob": -0.25, "bytes": [195, 169]}
+    assert first_choice(worker.ask(CHAT, body))["logprobs"]["content"] == [{**said, "top_logprobs": []}]
+    alternatives = first_choice(worker.ask(CHAT, {**body, "top_logprobs": 3}))["logprobs"]["content"][0]
+    assert alternatives["top_logprobs"] == [said]
+
+
+def test_logprobs_of_a_stream(start):
+    frames = start(tokens=2).ready().text(COMPLETION, {**PROBE, "max_tokens": 2, "stream": True}).split("\n\n")
+    choices = [json.loads(frame.removeprefix("data: "))["choices"][0] for frame in frames[:3]]
+    assert [choice.get("logprobs", {}).get("tokens") for choice in choices] == [["Hello"], [" word1"], None]
+
+
+@pytest.mark.parametrize(("fault", "logprob"), [("nan", "NaN"), ("null", "null")])
+def test_a_probe_without_a_finite_logprob(start, fault, logprob):
+    worker = start(probe_fault=fault, probe_fault_count=2).ready()
+    assert f'"token_logprobs": [{logprob}]' in worker.text(COMPLETION, PROBE)
+    assert f'"token_logprobs": [{logprob}]' in worker.text(COMPLETION, PROBE)
+    assert '"token_logprobs": [-0.25]' in worker.text(COMPLETION, PROBE), "only the first answers"
+
+
+def test_a_probe_without_a_token(start):
+    worker = start(probe_fault="empty").ready()
+    answer = json.loads(worker.text(COMPLETION, PROBE))
+    assert (answer["choices"][0]["text"], answer["usage"]["completion_tokens"]) == ("", 0)
+    assert json.loads(worker.text(COMPLETION, PROBE))["choices"][0]["text"] == "Hello"
+
+
+def test_a_probe_that_is_refused(start):
+    worker = start(probe_fault="error").ready()
+    assert worker.ask(COMPLETION, PROBE).status == 500
+    assert worker.ask(COMPLETION, PROBE).status == 200
+
+
+def test_a_probe_that_kills(start):
+    worker = start(probe_fault="crash", stream_signal=6).ready()
+    with pytest.raises(OSError):
+        worker.ask(COMPLETION, PROBE)
+    assert worker.process.wait(5) == -signal.SIGABRT
+
+
+def test_a_probe_that_hangs(start):
+    worker = start(probe_fault="hang").ready()
+    with pytest.raises(TimeoutError):
+        worker.ask(COMPLETION, PROBE, timeout_s=0.2)
+    assert worker.health()[0] == 200
+    assert worker.ask(COMPLETION, PROBE).status == 200
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_poison_kills_and_nothing_else_does(start, after):
+    worker = start(poison="arsenic", poison_after=after).ready()
+    assert worker.ask(COMPLETION, {"prompt": "water"}).status == 200
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        worker.text(COMPLETION, {"prompt": "some arsenic", "stream": True})
+    assert caught.value.partial.count(b"data: ") == after
+    assert worker.process.wait(5) == -signal.SIGSEGV
+
+
+def test_a_crash_after_so_many_answers(start):
+    worker = start(crash_after_requests=2, stream_signal=7).ready()
+    for _ in range(2):
+        assert "Hello" in worker.text(COMPLETION, {"prompt": "x"}), "the last answer is whole"
+    assert worker.process.wait(5) == -signal.SIGBUS
+
+
+def test_only_the_first_starts_are_faulty(start, tmp_path):
+    script = {"load_exit": 9, "crash_count_file": str(tmp_path / "starts"), "crash_first": 2}
+    assert [start(**script).process.wait(5) for _ in range(2)] == [9, 9]
+    worker = start(**script).ready()
+    assert "Hello" in worker.text(COMPLETION, {"prompt": "x"})
+    assert (tmp_path / "starts").read_bytes() == b"..."
+
+
+def test_leaks_are_real(start):
+    worker = start(leak_bytes=5_000_000, leak_fds=7).ready()
+    process = psutil.Process(worker.process.pid)
+    before_bytes, before_fds = process.memory_info().rss, descriptors(process.pid).count(os.devnull)
+    for _ in range(4):
+        worker.text(COMPLETION, {"prompt": "x"})
+    until(lambda: descriptors(process.pid).count(os.devnull) == before_fds + 4 * 7)
+    assert process.memory_info().rss - before_bytes > 19_000_000
+
+
+@pytest.mark.parametrize(("kind", "answers"), [("deadlock", True), ("spin", True), ("gil", False), ("stop", False)])
+def test_a_hung_engine_stands_still_whatever_health_says(start, kind, answers):
+    worker = start(busy_hang=kind, busy_hang_after=2).ready()
+    stream = worker.ask(COMPLETION, {"prompt": "x", "stream": True}, timeout_s=0.3)
+    with pytest.raises(TimeoutError):
+        stream.read()
+    spent = sum(psutil.Process(worker.process.pid).cpu_times()[:2])
+    status, health = worker.health(timeout_s=0.3)
+    assert (status == 200) == answers
+    if answers:
+        with pytest.raises(TimeoutError):
+            worker.ask(COMPLETION, {"prompt": "x"}, timeout_s=0.3)
+        assert health["activity"] == worker.health()[1]["activity"] == 2
+        burnt = sum(psutil.Process(worker.process.pid).cpu_times()[:2]) - spent
+        assert burnt > 0.1 if kind == "spin" else burnt < 0.1
+
+
+@pytest.mark.parametrize("kind", ["deadlock", "gil", "stop"])
+def test_abort_makes_a_hung_worker_tell_where(start, kind):
+    worker = start(busy_hang=kind, busy_hang_after=0).ready()
+    with pytest.raises(TimeoutError):
+        worker.ask(COMPLETION, {"prompt": "x"}, timeout_s=0.2)
+    worker.process.send_signal(signal.SIGABRT)
+    worker.process.send_signal(signal.SIGCONT)  # a stopped process takes no other signal before this one
+    assert worker.process.wait(5) == -signal.SIGABRT
+    dump = "\n".join(worker.lines())
+    assert "Fatal Python error: Aborted" in dump
+    assert "fake_worker/completion.py" in dump, "the thread that answers is in it, not only the main thread"
+
+
+def test_an_idle_worker_stops_itself(start):
+    worker = start(idle_hang_after_s=0.1).ready()
+    until(lambda: psutil.Process(worker.process.pid).status() == psutil.STATUS_STOPPED)
+
+
+def test_a_busy_worker_does_not_stop_itself_as_an_idle_one(start):
+    worker = start(idle_hang_after_s=0.1, tokens=30, token_s=0.01).ready()
+    assert "word29" in worker.text(COMPLETION, {"prompt": "x"})
+    until(lambda: psutil.Process(worker.process.pid).status() == psutil.STATUS_STOPPED)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_slow_prefill_burns_cpu_until_the_client_leaves(start, moves):
+    worker = start(slow_prefill_s=60, prefill_activity=moves).ready()
+    assert worker.ask(COMPLETION, PROBE).status == 200, "a prompt of one word has no prefill to speak of"
+    before, health = sum(psutil.Process(worker.process.pid).cpu_times()[:2]), worker.health()[1]
+    stream = worker.ask(COMPLETION, {"prompt": "a long story", "stream": True})
+    until(lambda: sum(psutil.Process(worker.process.pid).cpu_times()[:2]) > before + 0.1)
+    assert (worker.health()[1]["activity"] > health["activity"]) == moves
+    stream.close()
+    until(lambda: "cancelled after 0 tokens" in worker.lines())
+
+
+def test_a_slow_prefill_ends_in_an_answer(start):
+    worker = start(slow_prefill_s=0.1).ready()
+    before = time.monotonic()
+    assert "[DONE]" in worker.text(COMPLETION, {"prompt": "a long story", "stream": True})
+    assert time.monotonic() - before >= 0.1
+
+
+def test_files_that_a_run_leaves(start, tmp_path):
+    worker = start(run_file=True).ready()
+    left = [Path(line.split()[2]) for line in worker.lines() if line.startswith("run file")]
+    assert [path.parent for path in left] == [tmp_path, tmp_path / "temporary"]
+
+
+def test_device_memory_is_taken_or_refused_with_a_reason(start):
+    worker = start(device_bytes=256 << 20)
+    until(lambda: worker.process.poll() is not None or worker.health()[0] == 200)
+    if worker.process.poll() == 4:
+        assert "there is no CUDA driver here" in worker.lines()[0]
+        pytest.skip(f"only the refusal was tested: {worker.lines()[0]}")
+    assert "fake engine: took 268435456 bytes of the GPU" in worker.lines()

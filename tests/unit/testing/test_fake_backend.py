@@ -1,39 +1,52 @@
 """The fake backend's script: what may be asked for is what the worker knows."""
 
 import ast
-import inspect
+import sys
 
 import pytest
 from pydantic import ValidationError
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.testing import FAKE_FORMAT, FakeBackend, FakeOptions, fake_worker, read_fake_model, write_fake_model
+from uml_core.testing.fake_worker import faults
 
 BACKEND_ONLY = {"accepts", "ready_timeout_s", "stop_grace_s"}
+
+
+def sources():
+    return [ast.parse(path.read_text()) for path in fake_worker.PROGRAM.glob("*.py")]
 
 
 def test_the_options_are_the_keys_of_the_script():
     assert set(FakeOptions.model_fields) - BACKEND_ONLY == set(fake_worker.DEFAULTS) - {"context_length"}
 
 
-def test_every_stream_fault_is_known_to_the_worker():
-    schema = FakeOptions.model_json_schema()["properties"]["stream_fault"]
-    assert set(schema["anyOf"][0]["enum"]) == {"none", *fake_worker.FAULTS}
+@pytest.mark.parametrize(
+    ("option", "known"),
+    [("stream_fault", faults.STREAM_FAULTS), ("probe_fault", faults.PROBE_FAULTS), ("busy_hang", faults.HANGS)],
+)
+def test_every_fault_is_known_to_the_worker(option, known):
+    schema = FakeOptions.model_json_schema()["properties"][option]
+    assert set(schema["anyOf"][0]["enum"]) == set(known)
 
 
 def test_every_quirk_is_known_to_the_worker():
-    words = {
-        node.value for node in ast.walk(ast.parse(inspect.getsource(fake_worker))) if isinstance(node, ast.Constant)
-    }
+    words = {node.value for tree in sources() for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     schema = FakeOptions.model_json_schema()["properties"]["quirk"]
     assert set(schema["anyOf"][0]["enum"]) <= words
 
 
 def test_the_worker_needs_the_standard_library_only():
-    for node in ast.walk(ast.parse(inspect.getsource(fake_worker))):
+    for node in [node for tree in sources() for node in ast.walk(tree)]:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) else []
-        assert not [name for name in names if name.startswith("uml_core")]
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_no_module_of_the_worker_hides_one_of_the_standard_library():
+    folders = (fake_worker.PROGRAM, fake_worker.PROGRAM.parent)
+    names = {path.stem for folder in folders for path in folder.iterdir()} - {"__init__", "__main__"}
+    assert not names & sys.stdlib_module_names
 
 
 def test_a_written_model_is_claimed_and_read(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from uml_core.testing.fake_backend import FAKE_FORMAT, FakeBackend, FakeOptions, read_fake_model, write_fake_model
+from uml_core.testing.fake_backend import FAKE_FORMAT, FakeBackend, read_fake_model, write_fake_model
+from uml_core.testing.fake_options import FakeOptions
 
 if TYPE_CHECKING:
     from uml_core.testing.conformance import BackendConformance

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from uml_core import API_VERSION, hookimpl
 from uml_core.errors import InvalidModelFileError
 from uml_core.testing import fake_worker
+from uml_core.testing.fake_options import FakeOptions
 from uml_core.types import (
     BackendInfo,
     Launch,
@@ -29,64 +30,6 @@ from uml_core.types import (
 
 MAGIC = fake_worker.MAGIC
 MAX_SCRIPT_BYTES = 1 << 20
-
-
-class FakeOptions(BaseModel):
-    """The script of a fake worker. A key that is left out is as the model file says, else harmless."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    accepts: Literal["fd", "port"] | None = Field(None, description="how the worker takes its endpoint; fd")
-    ready_timeout_s: float | None = Field(None, gt=0, le=3600, description="the time limit of the load; the backend's")
-    stop_grace_s: float | None = Field(None, ge=0, le=3600, description="from TERM to KILL; the backend's")
-
-    load_s: float | None = Field(None, ge=0, le=3600, description="seconds of loading, with rising progress")
-    report_progress: bool | None = Field(None, description="whether /health knows the progress; true")
-    log_progress: bool | None = Field(None, description="write `load progress 0.40` lines while loading")
-    never_ready: bool | None = Field(None, description="load for ever; /health answers 503")
-    never_listens: bool | None = Field(None, description="load, but accept no connection")
-    load_exit: int | None = Field(None, ge=0, le=255, description="end the load with this exit code")
-    load_signal: int | None = Field(None, ge=1, le=64, description="end the load with this signal")
-    load_fault_after_s: float | None = Field(
-        None, ge=0, le=3600, description="when load_exit or load_signal strikes; 0"
-    )
-    hold_gil: Literal["none", "before", "after"] | None = Field(
-        None, description="hold the GIL in C while loading, before or after it begins to listen"
-    )
-    hold_gil_s: float | None = Field(None, ge=0, le=3600, description="for how many seconds")
-    allocate_bytes: int | None = Field(None, ge=0, le=1 << 34, description="resident memory to take while loading")
-    grandchild: Literal["none", "closed", "holding"] | None = Field(
-        None, description="leave a process in another session, without or with the inherited descriptors"
-    )
-    flood_bytes: int | None = Field(None, ge=0, le=1 << 34, description="write so much to stdout while loading")
-    log: tuple[str, ...] | None = Field(None, description="lines for the log, at the start")
-
-    token: Literal["right", "wrong", "any"] | None = Field(
-        None, description="right: asks for the token; wrong: refuses even it; any: asks for none"
-    )
-    ignore_term: bool | None = Field(None, description="go on after TERM")
-    stop_s: float | None = Field(None, ge=0, le=3600, description="seconds from TERM to the exit; 0")
-    crash_idle_after_s: float | None = Field(
-        None, ge=0, le=3600, description="die by stream_signal so long after ready"
-    )
-
-    tokens: int | None = Field(None, ge=1, le=1_000_000, description="length of an answer; 8")
-    token_s: float | None = Field(None, ge=0, le=60, description="seconds a token; 0")
-    text: str | None = Field(None, description="say this, a character a token, instead of numbered words")
-    chunked: bool | None = Field(None, description="streams are chunked (true), or end with the connection")
-    quirk: Literal[
-        "none", "bare_errors", "dies_of_errors", "lost_text", "no_context_limit", "no_done", "no_max_tokens", "no_role",
-        "no_usage", "other_name", "two_finishes",
-    ] | None = Field(None, description="one departure from OpenAI's API, for tests of what relies on it")  # fmt: skip
-    foreign_errors: bool | None = Field(None, description="a too long prompt gets exceed_context_size_error")
-    deaf: bool | None = Field(None, description="go on with an answer after its client has left")
-    stream_fault: Literal["none", "crash", "half_frame", "hang", "freeze", "close", "error", "garbage"] | None = Field(
-        None,
-        description="crash: by stream_signal; half_frame: KILL within a frame; hang: the answer stops, /health goes on;"
-        " freeze: STOP; close: ends without [DONE]; error: an error frame; garbage: a frame without JSON",
-    )
-    stream_fault_after: int | None = Field(None, ge=0, le=1_000_000, description="after so many tokens; 3")
-    stream_signal: int | None = Field(None, ge=1, le=64, description="the signal of a crash; KILL")
 
 
 class FakeSettings(BaseModel):
@@ -155,7 +98,7 @@ class FakeBackend:
         self.launches.append(launch.launch_id)
         script = {**scripted(plan.model), **{key: value for key, value in plan.options.items() if value is not None}}
         return WorkerCommand(
-            argv=(sys.executable, "-I", "-S", str(Path(fake_worker.__file__))),
+            argv=(sys.executable, "-I", "-S", str(fake_worker.PROGRAM)),
             accepts=script.get("accepts", "fd"),
             error_codes={"exceed_context_size_error": "context_length_exceeded"},
             progress=read_progress,
