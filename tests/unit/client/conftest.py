@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ class ScriptedGateway:
     url: str
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(factory=dict)
     requests: list[tuple[str, str, bytes]] = field(factory=list)
+    headers: list[dict[str, str]] = field(factory=list)
 
     def json(self, path: str, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self.answers[path] = lambda handler: self.reply(handler, body, status=status, headers=headers)
@@ -42,6 +44,69 @@ class ScriptedGateway:
 
         self.answers[path] = answer
 
+    def script(self, path: str, *answers: Callable[[BaseHTTPRequestHandler], None]) -> None:
+        """One answer after the other; the last one again and again."""
+        rest = list(answers)
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            (rest.pop(0) if len(rest) > 1 else rest[0])(handler)
+
+        self.answers[path] = answer
+
+    def view(self, job: dict[str, object], *, status: int = 200) -> Callable[[BaseHTTPRequestHandler], None]:
+        """The answer that is this."""
+        return lambda handler: self.reply(handler, json.dumps(job).encode(), status=status)
+
+    def events(self, *views: dict[str, object], cut: bool = False) -> Callable[[BaseHTTPRequestHandler], None]:
+        """The answer that is an event for each, with rising ids; *cut* in the middle of what would come next."""
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            first = int(handler.headers.get("Last-Event-ID") or 0) + 1
+            handler.send_response(200)
+            handler.send_header("Content-Type", "text/event-stream")
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            for number, view in enumerate(views, first):
+                frame = b"id: %d\nevent: job\ndata: %s\n\n" % (number, json.dumps(view).encode())
+                handler.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+            handler.wfile.write(b"20\r\nid: 99\nev" if cut else b"0\r\n\r\n")
+
+        return answer
+
+
+@pytest.fixture
+def job_view() -> Callable[..., dict[str, object]]:
+    """A job's view, of one that has only begun; what is given differs."""
+
+    def view(state: str = "starting", **said: object) -> dict[str, object]:
+        ended = state in {"committed", "rolled_back", "failed", "cancelled"}
+        return {
+            "id": "job_1",
+            "kind": "load",
+            "state": state,
+            "model": "m",
+            "backend": "b",
+            "reason": "",
+            "created": "2026-01-01T00:00:00.000+00:00",
+            "finished": "2026-01-01T00:00:01.000+00:00" if ended else None,
+            "seconds": 1.2 if ended else None,
+            "position": 0,
+            "waiting": 1,
+            "progress": None,
+            "previous": None,
+            "switched": state == "committed",
+            "rolled_back": False,
+            "cause": None,
+            "rollback_cause": None,
+            "release": None,
+            "context_length": 64,
+            "tasks": ["text-generation"],
+            "port": 1,
+            **said,
+        }
+
+    return view
+
 
 @pytest.fixture
 def gateway() -> Iterator[ScriptedGateway]:
@@ -51,10 +116,11 @@ def gateway() -> Iterator[ScriptedGateway]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             scripted.requests.append((self.command, self.path, body))
+            scripted.headers.append(dict(self.headers.items()))
             scripted.answers[self.path](self)
             self.close_connection = True
 
-        do_GET = do_POST = answer  # noqa: N815 - the names that http.server looks for
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *args: object) -> None:
             pass

@@ -94,12 +94,15 @@ def test_management(gateway):
     client = UniversalClient(gateway.url)
     gateway.json("/models", b'{"object":"list","data":[{"id":"a"}]}')
     gateway.json("/plugins", b'{"object":"list","data":[{"name":"p"}]}')
-    gateway.json("/unload_model", b'{"unloaded":"a"}')
-    gateway.json("/active_model", b'{"model":null}')
+    gateway.json("/active_model", b'{"model":null,"job":null}')
+    gateway.json("/jobs", b'{"object":"list","data":[{"id":"job_1"}]}')
+    gateway.json("/queue", b'{"length":0,"limit":8,"requests":[]}')
     assert client.models() == [{"id": "a"}]
     assert client.plugins() == [{"name": "p"}]
-    assert client.unload() == "a"
     assert client.active() is None
+    assert client.status() == {"model": None, "job": None}
+    assert client.jobs() == [{"id": "job_1"}]
+    assert client.queue() == {"length": 0, "limit": 8, "requests": []}
 
 
 def test_nobody_there():

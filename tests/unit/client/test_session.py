@@ -21,8 +21,8 @@ def test_a_path_cannot_go_to_a_gateway(gateway, tmp_path):
         session.load(LoadRequest(model=str(file)))
 
 
-def test_a_model_that_another_client_replaced_is_loaded_again(gateway):
-    gateway.json("/load_model", b'{"model":"m","backend":"b","context_length":64}')
+def test_a_model_that_another_client_replaced_is_loaded_again(gateway, job_view):
+    gateway.answers["/load_model"] = gateway.view(job_view("committed"))
     session = GatewaySession(UniversalClient(gateway.url), read_settings())
     session.load(LoadRequest(model="m", context_length=64))
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
+from urllib.parse import quote
 
 from uml_core.client.answer import Answer
+from uml_core.client.event import Event
+from uml_core.client.failure import cause_of
+from uml_core.client.follow import Followed
 from uml_core.client.gateway import Gateway, find_gateway
 from uml_core.client.http import Response, request
 from uml_core.errors import UnavailableError
 
 NO_GATEWAY = "no gateway is running; start one with `uml serve`"
+STREAM_SILENCE_S = 60.0
+"""The gateway writes a comment into a quiet event stream much more often; one that says nothing for so long is dead."""
+
+OnProgress = Callable[[dict[str, Any]], object]
 
 
 class UniversalClient:
@@ -30,7 +38,7 @@ class UniversalClient:
         """Remember the address; nothing is sent yet.
 
         :param base_url: like ``http://127.0.0.1:8650``, with or without ``/v1``
-        :param timeout_s: longest silence of the gateway; a load is silent until it is done
+        :param timeout_s: longest silence of the gateway while it answers one request; a load has no such limit here
         :raises UnavailableError: no address was given, and no gateway is running
         """
         self.base_url = (base_url or _live().url).rstrip("/").removesuffix("/v1")
@@ -51,8 +59,12 @@ class UniversalClient:
 
     def active(self) -> dict[str, Any] | None:
         """What is loaded, or is being loaded; None when nothing is."""
-        active = self._get("/active_model")
-        return dict(active) if active.get("model") else None
+        status = self.status()
+        return status if status.get("model") else None
+
+    def status(self) -> dict[str, Any]:
+        """What is loaded, if anything is: then ``model`` is not None; and the ``job`` that is running, if any is."""
+        return dict(self._get("/active_model"))
 
     def load(
         self,
@@ -62,12 +74,23 @@ class UniversalClient:
         context_length: int | None = None,
         parallel: int | None = None,
         options: Mapping[str, Any] | None = None,
+        wait: bool = True,
+        idempotency_key: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> dict[str, Any]:
-        """Load *model* in place of what is loaded, and return when it's ready.
+        """Load *model* in place of what is loaded, and return when it's ready; whoever asks for the same joins the job.
+
+        Leaving early, by an exception or with the whole process, does not end the load; :meth:`cancel` does.
 
         :param context_length: tokens of context a sequence
         :param parallel: sequences at once
         :param options: the backend's own options
+        :param wait: follow the job to its end; else return as soon as there is one
+        :param idempotency_key: the same key and the same load are the same job, also after its end
+        :param on_progress: called with the job's view at first and at every change
+        :returns: the job's view: ``id``, ``state``, ``model``, ``backend``, ``context_length``, ``seconds`` …
+        :raises UMLError: it did not get loaded, as the class of the cause; the error's ``job`` is the view, if there
+            was one, which says what became of the model before
         """
         asked = {
             "model": model,
@@ -77,12 +100,69 @@ class UniversalClient:
             "options": dict(options) if options else None,
         }
         said = {name: value for name, value in asked.items() if value is not None}
-        return dict(self._send("POST", "/load_model", said).read())
+        job = self._send("POST", "/load_model", said, idempotency_key=idempotency_key).read()
+        return self.follow(job, on_progress=on_progress) if wait else dict(job)
 
-    def unload(self) -> str | None:
-        """Unload what is loaded; its id, or None when nothing was."""
-        unloaded: str | None = self._send("POST", "/unload_model", {}).read()["unloaded"]
-        return unloaded
+    def unload(
+        self, *, wait: bool = True, idempotency_key: str | None = None, on_progress: OnProgress | None = None
+    ) -> dict[str, Any]:
+        """Unload what is loaded, after the requests that it is answering.
+
+        :param wait: follow the job to its end; else return as soon as there is one
+        :returns: the job's view: ``previous`` is what was unloaded, None when nothing was, ``release`` the proof
+        :raises UMLError: it could not be proven that it is gone; the error's ``job`` is the view
+        """
+        job = self._send("POST", "/unload_model", {"wait": False}, idempotency_key=idempotency_key).read()
+        return self.follow(job, on_progress=on_progress) if wait else dict(job)
+
+    def follow(self, job: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+        """Wait for the end of a job, and return its last view.
+
+        :param job: a view of it
+        :raises UMLError: it did not do what it was for, as the class of the cause; the error's ``job`` is the view
+        """
+        path = _path_of(job["id"])
+        followed = Followed(
+            look=lambda: self._get(path),
+            listen=lambda after: self._listen(f"{path}/events", after),
+        )
+        view: Mapping[str, Any] = job
+        for view in followed.changes(job):
+            if on_progress is not None:
+                on_progress(dict(view))
+        if view["state"] != "committed":
+            raise cause_of(view)
+        return dict(view)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The view of one job.
+
+        :raises NotFoundError: there is none with that id, or it ended long ago
+        """
+        return dict(self._get(_path_of(job_id)))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The views of all jobs: the running one, those that wait, and the last that ended, newest first."""
+        return list(self._get("/jobs")["data"])
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job, for all who wait for it; its view, which need not be the one of its end yet.
+
+        :raises NotFoundError: there is none with that id
+        :raises ConflictError: it has ended
+        """
+        return dict(self._send("DELETE", _path_of(job_id)).read())
+
+    def events(self, after: int | None = None) -> Iterator[Event]:
+        """What happens in the gateway, as it happens, until it ends.
+
+        :param after: the id of the last event that is known; what came since is told first, if it's still kept
+        """
+        return self._listen("/events", after)
+
+    def queue(self) -> dict[str, Any]:
+        """The requests that wait for a model: ``length``, ``limit``, and each with ``position`` and ``waited_s``."""
+        return dict(self._get("/queue"))
 
     def chat(
         self,
@@ -111,11 +191,21 @@ class UniversalClient:
             raise UnavailableError("no model is loaded; name one, or load one with `uml load`")
         return str(active["model"])
 
+    def _listen(self, path: str, after: int | None) -> Iterator[Event]:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after is not None else {})
+        url, silence_s = self.base_url + path, min(self.timeout_s, STREAM_SILENCE_S)
+        yield from request("GET", url, headers=headers, timeout_s=silence_s).events()
+
     def _get(self, path: str) -> Any:
         return self._send("GET", path).read()
 
-    def _send(self, method: str, path: str, body: object = None) -> Response:
-        return request(method, self.base_url + path, body=body, timeout_s=self.timeout_s)
+    def _send(self, method: str, path: str, body: object = None, *, idempotency_key: str | None = None) -> Response:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return request(method, self.base_url + path, body=body, headers=headers, timeout_s=self.timeout_s)
+
+
+def _path_of(job_id: str) -> str:
+    return f"/jobs/{quote(job_id, safe='')}"
 
 
 def _live() -> Gateway:

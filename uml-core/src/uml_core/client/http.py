@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from uml_core.client.event import Event, EventReader
 from uml_core.client.failure import error_of
 from uml_core.client.frames import Frames
 from uml_core.errors import BadRequestError, InternalServerError, UMLError, UnavailableError, WorkerCrashedError
@@ -20,7 +21,7 @@ READ_BYTES = 65536
 
 @frozen(kw_only=True)
 class Response:
-    """An answer whose status was 200. Closing it before its end tells the gateway that nobody listens any more."""
+    """An answer that is no refusal. Closing it before its end tells the gateway that nobody listens any more."""
 
     url: str
     _connection: http.client.HTTPConnection
@@ -54,14 +55,31 @@ class Response:
             self.close()
         frames.end()
 
+    def events(self) -> Iterator[Event]:
+        """The events of a stream that has no end of its own; returns when the gateway closes it.
+
+        :raises UMLError: it was cut in the middle, or silent for too long
+        """
+        reader = EventReader()
+        try:
+            while data := self._response.read1(READ_BYTES):
+                yield from reader.feed(data)
+        except (OSError, http.client.HTTPException) as error:
+            raise _cut(self.url, error) from error
+        finally:
+            self.close()
+
     def close(self) -> None:
         self._response.close()
         self._connection.close()
 
 
-def request(method: str, url: str, *, body: object = None, timeout_s: float) -> Response:
+def request(
+    method: str, url: str, *, body: object = None, headers: Mapping[str, str] | None = None, timeout_s: float
+) -> Response:
     """Send one request on a connection of its own.
 
+    :param headers: further ones
     :param timeout_s: longest silence of the gateway; connecting has 5 s
     :raises UMLError: the gateway's error, as the class of its code; UnavailableError when nobody answers
     """
@@ -70,7 +88,8 @@ def request(method: str, url: str, *, body: object = None, timeout_s: float) -> 
         if connection.sock:
             connection.sock.settimeout(timeout_s)
         data = None if body is None else json.dumps(body).encode()
-        connection.request(method, urlsplit(url).path, body=data, headers={"Content-Type": "application/json"})
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        connection.request(method, urlsplit(url).path, body=data, headers=sent)
         response = connection.getresponse()
         _check(response)
     except (OSError, http.client.HTTPException) as error:
@@ -106,7 +125,7 @@ def _connection(url: str) -> http.client.HTTPConnection:
 
 
 def _check(response: http.client.HTTPResponse) -> None:
-    if response.status == http.client.OK:
+    if response.status in {http.client.OK, http.client.ACCEPTED}:
         return
     after = response.getheader("Retry-After") or ""
     try:
