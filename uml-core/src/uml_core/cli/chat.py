@@ -9,8 +9,9 @@ from typing import Any
 
 from attrs import field, mutable
 
+from uml_core.cli.failure import tell
 from uml_core.cli.line import Line
-from uml_core.cli.output import say, show_error
+from uml_core.cli.output import say
 from uml_core.cli.progress import progress
 from uml_core.cli.reply import Reply, say_cost
 from uml_core.cli.session import Loaded, Session
@@ -55,7 +56,7 @@ class Chat:
             elif said:
                 self._ask(said)
         except UMLError as error:
-            show_error(error.message, error.detail)
+            tell(error)
 
     def _obey(self, order: str, rest: str = "") -> None:
         if order in {"/help", "/?"}:

@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from uml_core.errors import PluginConflictError, PluginError
 
-COMMANDS = ("run", "serve", "list", "pull", "load", "unload", "ps", "plugins", "logs")
+COMMANDS = ("run", "serve", "list", "pull", "load", "unload", "ps", "jobs", "cancel", "events", "plugins", "logs")
 GROUP = "uml.commands"
 
 

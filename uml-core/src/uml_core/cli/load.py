@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from uml_core.cli.options import BackendOption, ContextOption, JsonOption, ParallelOption
+from uml_core.cli.options import BackendOption, ContextOption, JsonOption, NoWaitOption, ParallelOption
 
 
 def command(
@@ -17,23 +17,28 @@ def command(
     backend: BackendOption = None,
     context_length: ContextOption = None,
     parallel: ParallelOption = None,
+    no_wait: NoWaitOption = False,
     json: JsonOption = False,
 ) -> None:
     """Load a model into the running gateway.
 
-    It takes the place of the one that is there.
+    It takes the place of the one that is there; if it can't be loaded, that one comes back. Ctrl-C leaves the load
+    running; `uml cancel` ends it.
     """
+    from functools import partial
+
+    from uml_core.cli.followed import begun, followed
     from uml_core.cli.gateway import needed_client
-    from uml_core.cli.output import human_seconds, print_json, say
-    from uml_core.cli.progress import progress
-    from uml_core.cli.stage import stage_of
+    from uml_core.cli.outcome import loaded
+    from uml_core.cli.output import say
     from uml_core.settings import read_settings
 
     client = needed_client(read_settings())
-    with progress(lambda: stage_of(client.active())):
-        loaded = client.load(model, backend=backend, context_length=context_length, parallel=parallel)
-    if json:
-        print_json(loaded)
-    else:
-        seconds = f" in {human_seconds(loaded['seconds'])}" if loaded.get("seconds") is not None else ""
-        say(f"loaded {loaded['model']} with {loaded['backend']}{seconds}; context {loaded['context_length']} tokens")
+    load = partial(client.load, model, backend=backend, context_length=context_length, parallel=parallel)
+    what = f"the load of '{model}'"
+    if no_wait:
+        begun(load(wait=False), what=what, json=json)
+        return
+    job = followed(client, lambda take: load(on_progress=take), what=what, json=json)
+    if not json:
+        say(loaded(job))

@@ -64,7 +64,9 @@ def _tell(error: Exception) -> int:
     from uml_core.cli.output import show_error
 
     if isinstance(error, UMLError):
-        show_error(error.message, error.detail)
+        from uml_core.cli.failure import tell
+
+        tell(error)
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
         show_error(

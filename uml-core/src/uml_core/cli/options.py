@@ -17,3 +17,4 @@ ContextOption = Annotated[
 ParallelOption = Annotated[
     int | None, typer.Option("--parallel", metavar="N", min=1, help="Sequences that it answers at once.")
 ]
+NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Only begin it; print the job's id and return.")]

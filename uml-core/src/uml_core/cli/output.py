@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -80,15 +81,29 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
     """The result, for a person: no cell is cut or folded, and a column without a word in it is left out."""
+    for line in _table(columns, rows):
+        stdout().print(line, soft_wrap=True)
+
+
+def print_record(record: Mapping[str, str]) -> None:
+    """A table of one row; where a terminal is too narrow for it, a line for each cell."""
+    lines = _table(tuple(record), [tuple(record.values())])
+    if stdout().is_terminal and max(line.cell_len for line in lines) > stdout().width:
+        width = max(map(len, record))
+        lines = [Text.assemble((f"{name:<{width}}", "bold"), "  ", cell) for name, cell in record.items() if cell]
+    for line in lines:
+        stdout().print(line, soft_wrap=True)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> list[Text]:
     body = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     used = [index for index in range(len(columns)) if any(row[index].plain for row in body)]
     lines = [[Text(column, style="bold") for column in columns], *body]
     widths = {index: max(line[index].cell_len for line in lines) for index in used}
-    for line in lines:
-        cells = [_padded(line[index], widths[index]) for index in used]
-        whole = Text("  ").join(cells)
-        whole.rstrip()
-        stdout().print(whole, soft_wrap=True)
+    whole = [Text("  ").join([_padded(line[index], widths[index]) for index in used]) for line in lines]
+    for line in whole:
+        line.rstrip()
+    return whole
 
 
 def _padded(cell: Text, width: int) -> Text:
@@ -123,6 +138,11 @@ def human_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def since_s(moment: str) -> float:
+    """Seconds from *moment*, in ISO 8601 with a zone, until now."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
 
 
 def plain(text: str) -> str:

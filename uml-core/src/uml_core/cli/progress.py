@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from uml_core.cli.bar import Bar
 from uml_core.cli.output import stderr
 from uml_core.cli.stage import Stage
 
-QUIET_S = 1.0
+QUIET_S = 0.6
 """What is done within this needs no bar."""
-LOOK_S = 0.2
+TURN_S = 0.1
+TURNS_PER_LOOK = 2
 
 
 @contextlib.contextmanager
-def progress(look: Callable[[], Stage | None], *, label: str = "checking") -> Iterator[None]:
-    """Show a bar with stage and elapsed time while the block runs, on a terminal, once it took a second.
+def progress(look: Callable[[], Stage | None], *, label: str = "checking", quiet_s: float = QUIET_S) -> Iterator[None]:
+    """Show a bar while the block runs, on a terminal, once it took its time.
 
     :param look: says the stage; called five times a second from another thread, and what it raises is not told
     :param label: the stage when *look* knows none
+    :param quiet_s: how long nothing is shown
     """
-    if not stderr().is_terminal:
+    if not animated():
         yield
         return
     over = threading.Event()
-    thread = threading.Thread(target=_show, args=(over, look, label), name="progress", daemon=True)
+    thread = threading.Thread(target=_show, args=(over, look, label, quiet_s), name="progress", daemon=True)
     thread.start()
     try:
         yield
@@ -45,28 +41,25 @@ def progress(look: Callable[[], Stage | None], *, label: str = "checking") -> It
         thread.join()
 
 
-def _show(over: threading.Event, look: Callable[[], Stage | None], label: str) -> None:
-    if over.wait(QUIET_S):
+def animated() -> bool:
+    """Whether somebody looks at standard error, on a terminal that can be written over."""
+    return stderr().is_terminal and not stderr().is_dumb_terminal
+
+
+def _show(over: threading.Event, look: Callable[[], Stage | None], label: str, quiet_s: float) -> None:
+    if over.wait(quiet_s):
         return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(24, complete_style="green", pulse_style="green"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        while not over.wait(LOOK_S):
-            stage = None
-            with contextlib.suppress(Exception):  # the block itself tells what is wrong
-                stage = look()
-            known = stage is not None and stage.progress is not None
-            bar.update(
-                task,
-                description=stage.label if stage else label,
-                total=1.0 if known else None,
-                completed=stage.progress if stage and stage.progress is not None else 0,
-            )
+    bar = Bar(nothing := Stage(label=label, elapsed_s=quiet_s))
+    with Live(bar, console=stderr(), transient=True, auto_refresh=False) as live:
+        for turn in itertools.count():
+            if turn % TURNS_PER_LOOK == 0:
+                stage = None
+                with contextlib.suppress(Exception):  # the block itself tells what is wrong
+                    stage = look()
+                bar.show(stage or nothing)
+            live.refresh()
+            if over.wait(TURN_S):
+                return
 
 
 @contextlib.contextmanager

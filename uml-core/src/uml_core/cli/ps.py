@@ -11,29 +11,40 @@ from uml_core.cli.options import JsonOption
 def command(*, json: JsonOption = False) -> None:
     """Show what is loaded: state, port, process, memory, speed.
 
-    MEMORY is what the process tree has resident; pages that its processes share count once for each.
+    MEMORY is what the process tree has resident; pages that its processes share count once for each. QUEUE counts
+    the requests that wait, RESTARTS the crashes that were got over.
     """
     from uml_core.cli.gateway import live_client
-    from uml_core.cli.output import print_json, say
+    from uml_core.cli.output import print_json
     from uml_core.errors import UnavailableError
     from uml_core.settings import read_settings
 
     client = live_client(read_settings())
-    active = client.active() if client else None
-    if active is not None:
-        active["memory_bytes"] = _memory_bytes(active.get("pid"))
+    status: dict[str, Any] = client.status() if client else {"model": None}
+    if status["model"] is not None:
+        status["memory_bytes"] = _memory_bytes(status.get("pid"))
     if json:
-        print_json({"gateway": client.base_url if client else None, **(active or {"model": None})})
-    elif active:
-        _show(active)
+        print_json({"gateway": client.base_url if client else None, **status})
+    elif client:
+        _tell(status)
     if client is None:
         raise UnavailableError("no gateway is running, so no model is loaded; start one with `uml serve`")
-    if active is None and not json:
+
+
+def _tell(status: Mapping[str, Any]) -> None:
+    from uml_core.cli.output import say
+
+    job = status.get("job")
+    if status["model"] is not None:
+        _show(status)
+    elif not job:
         say("no model is loaded; load one with `uml load`, or ask with `uml run`")
+    if job:
+        _tell_of(job, leases=status.get("leases"))
 
 
 def _show(active: Mapping[str, Any]) -> None:
-    from uml_core.cli.output import human_bytes, print_table
+    from uml_core.cli.output import human_bytes, plain, print_record
 
     performance = active.get("performance") or {}
     speed = performance.get("tokens_per_second")
@@ -41,31 +52,44 @@ def _show(active: Mapping[str, Any]) -> None:
         "MODEL": active["model"],
         "BACKEND": active["backend"],
         "STATE": _state(active),
+        "HEALTH": active.get("health") or "",
         "PORT": active.get("port") or "",
         "PID": active.get("pid") or "",
         "MEMORY": human_bytes(active["memory_bytes"]) if active["memory_bytes"] else "",
         "CONTEXT": active.get("context_length") or "",
         "SINCE": _since(active.get("since")),
         "REQUESTS": active.get("leases") or 0,
+        "QUEUE": _length(active.get("queue")),
+        "RESTARTS": active.get("restarts") or 0,
         "TOKENS/S": f"{speed:.1f}" if speed else "",
     }
-    print_table(tuple(row), [tuple(str(cell) for cell in row.values())])
+    print_record({name: plain(str(cell)) for name, cell in row.items()})
+
+
+def _tell_of(job: Mapping[str, Any], *, leases: int | None) -> None:
+    from uml_core.cli.output import plain, say
+    from uml_core.cli.stage import stage_of
+
+    stage = stage_of(job, leases=leases)
+    if stage is not None:
+        facts = "".join(f", {fact}" for fact in stage.facts())
+        say(plain(f"{job['id']} is running: {stage.label}{facts}; `uml cancel {job['id']}` ends it"))
+
+
+def _length(queue: Any) -> int:
+    return int(queue.get("length") or 0) if isinstance(queue, Mapping) else int(queue or 0)
 
 
 def _state(active: Mapping[str, Any]) -> str:
     progress = active.get("progress")
-    return f"{active['state']} {progress:.0%}" if active["state"] == "loading" and progress else str(active["state"])
+    part = progress.get("part") if isinstance(progress, Mapping) else progress
+    return f"{active['state']} {part:.0%}" if active["state"] == "loading" and part else str(active["state"])
 
 
 def _since(said: str | None) -> str:
-    from datetime import UTC, datetime
+    from uml_core.cli.output import human_seconds, since_s
 
-    from uml_core.cli.output import human_seconds
-
-    if not said:
-        return ""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(said)).total_seconds()
-    return f"{human_seconds(max(0.0, seconds))} ago"
+    return f"{human_seconds(since_s(said))} ago" if said else ""
 
 
 def _memory_bytes(pid: int | None) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import frozen
 
 from uml_core.cli.stage import Stage, stage_of
+from uml_core.cli.watch import Watch
 from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class GatewaySession:
         self._settings = settings
         self._request: LoadRequest | None = None
         self._model: str | None = None
+        self._watch: Watch | None = None
 
     def active(self) -> str | None:
         active = self._client.active()
@@ -80,6 +82,7 @@ class GatewaySession:
 
     def load(self, request: LoadRequest) -> Loaded:
         """Have the gateway load it; what it has loaded already stays as it is, unless something else was asked for."""
+        self._watch = watch = Watch(self._client, lines=False)
         try:
             loaded = self._client.load(
                 request.model,
@@ -87,15 +90,22 @@ class GatewaySession:
                 context_length=request.context_length,
                 parallel=request.parallel,
                 options=request.options,
+                on_progress=watch.take,
             )
         except (ModelNotFoundError, BadRequestError) as error:
             self._refuse_path(request.model, error)
             raise
+        finally:
+            self._watch = None
         self._request, self._model = request, loaded["model"]
         return Loaded(model=loaded["model"], backend=loaded["backend"], context_length=loaded.get("context_length"))
 
     def stage(self) -> Stage | None:
-        return stage_of(self._client.active())
+        """Of our load what it tells; while an answer is waited for, of whatever job the gateway is at."""
+        if self._watch is not None:
+            return self._watch.stage()
+        status = self._client.status()
+        return stage_of(status.get("job"), leases=status.get("leases"))
 
     def chat(self, messages: Messages, parameters: Mapping[str, Any]) -> Answer:
         """Ask; if somebody else had the gateway load another model meanwhile, ours is loaded again first."""

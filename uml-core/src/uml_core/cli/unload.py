@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from uml_core.cli.options import JsonOption
+from uml_core.cli.options import JsonOption, NoWaitOption
 
 
-def command(*, json: JsonOption = False) -> None:
-    """Unload the model of the running gateway."""
+def command(*, no_wait: NoWaitOption = False, json: JsonOption = False) -> None:
+    """Unload the model of the running gateway.
+
+    The requests that it is answering come first. Then it says what was freed, and how it is known.
+    """
+    from uml_core.cli.followed import begun, followed
     from uml_core.cli.gateway import needed_client
-    from uml_core.cli.output import print_json, say
+    from uml_core.cli.outcome import unloaded
+    from uml_core.cli.output import say
     from uml_core.settings import read_settings
 
-    unloaded = needed_client(read_settings()).unload()
-    if json:
-        print_json({"unloaded": unloaded})
-    else:
-        say(f"unloaded {unloaded}" if unloaded else "no model was loaded")
+    client = needed_client(read_settings())
+    if no_wait:
+        begun(client.unload(wait=False), what="the unload", json=json)
+        return
+    job = followed(client, lambda take: client.unload(on_progress=take), what="the unload", json=json)
+    if not json:
+        say(unloaded(job))

@@ -1,0 +1,40 @@
+import pytest
+
+from uml_core.cli.events import told
+from uml_core.client import Event
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "line"),
+    [
+        ("worker", {"model": "m", "previous": None, "state": "launching", "reason": ""}, "m: launching"),
+        (
+            "worker",
+            {"model": "m", "previous": "ready", "state": "stopping", "reason": "unload"},
+            "m: ready → stopping (unload)",
+        ),
+        ("queue", {"length": 0}, "nobody waits"),
+        ("queue", {"length": 1}, "1 request waiting"),
+        ("queue", {"length": 3}, "3 requests waiting"),
+        ("lagged", {"missed": 4}, "4 events came faster than they could be read, and are left out"),
+        ("storage", {"degraded": "the disk is full"}, "degraded=the disk is full"),
+    ],
+)
+def test_a_line_for_each(kind, data, line):
+    assert told(Event(kind=kind, data=data)) == line
+
+
+def test_a_line_for_a_job(job_view):
+    lines = [
+        told(Event(kind="job", data=job))
+        for job in (
+            job_view(progress={"stage": "probing"}),
+            job_view("committed"),
+            job_view("rolled_back", cause={"code": "worker_killed", "message": "it was killed"}),
+        )
+    ]
+    assert lines == [
+        "load of new: probing new with one token",
+        "load of new: done after 1.2 s",
+        "load of new: old is back: worker_killed after 1.2 s; it was killed",
+    ]
