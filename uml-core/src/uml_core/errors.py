@@ -57,7 +57,7 @@ class UMLError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: str = "internal_error"
-    permanent: ClassVar[bool] = True
+    permanent: bool = True
     exit_code: ClassVar[int] = 1
 
     def __init__(
@@ -68,6 +68,7 @@ class UMLError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: int | None = None,
+        permanent: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -77,6 +78,8 @@ class UMLError(Exception):
         self.job: Any = None
         if code is not None:
             self.code = code
+        if permanent is not None:
+            self.permanent = permanent
 
     def __str__(self) -> str:
         return "\n".join((self.message, *self.detail))

@@ -14,6 +14,7 @@ from uml_core import hookspec
 if TYPE_CHECKING:
     from uml_core.types import (
         BackendInfo,
+        Diagnosis,
         HostInfo,
         Launch,
         Match,
@@ -137,6 +138,34 @@ def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:  # type: ign
         @hookimpl
         def uml_launch_worker(plan, launch):
             return WorkerCommand.python("uml_mine.worker")  # a module that calls uml_core.worker.serve(load)
+    """
+
+
+@hookspec
+def uml_diagnose_exit(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
+    """Say why a worker ended, if you can tell more than its exit code and the usual signs do.
+
+    When: after a worker failed to load, crashed, or was ended because it hung; before ``uml_cleanup_worker``. Called
+    by: ``supervisor.diagnosis``, addressed to the backend that the plan names, in a thread with a deadline; core's own
+    diagnosis takes the place of an answer that is ``None``, late or an exception. Core knows the signs of missing
+    memory, of broken files, drivers and engines, and the signals; answer for what only you know: the package to
+    update, the option at fault, what a line of your engine's log means.
+
+    :param plan: the decision that the worker was launched with
+    :param exit: its code or signal, the state it was in, and its last lines
+    :returns: the code, a sentence that names the model and the way out, and options that would fit; or ``None``
+
+    Example::
+
+        @hookimpl
+        def uml_diagnose_exit(plan, exit):
+            if any("license has expired" in line for line in exit.log_tail):
+                return Diagnosis(
+                    code="model_load_failed",
+                    message=f"'{plan.model_id}' could not be loaded: my-engine's license has expired; renew it",
+                    deterministic=True,
+                )
+            return None
     """
 
 

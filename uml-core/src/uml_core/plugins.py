@@ -18,7 +18,7 @@ from uml_core.types import BackendInfo, ModelFormat, ModelStore, Task
 GROUP = "uml"
 BUILTIN = "uml-core"
 KINDS: Mapping[str, type] = {"uml_model_formats": ModelFormat, "uml_model_stores": ModelStore, "uml_tasks": Task}
-ADDRESSED = ("uml_detect_backend", "uml_launch_worker", "uml_cleanup_worker")
+ADDRESSED = ("uml_detect_backend", "uml_launch_worker", "uml_diagnose_exit", "uml_cleanup_worker")
 log = logging.getLogger(__name__)
 
 
