@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from uml_core.cli.failure import knowing_what_stays
 from uml_core.cli.interrupt import impatient
 from uml_core.cli.output import print_json, say
 from uml_core.cli.progress import progress
@@ -17,8 +18,6 @@ from uml_core.errors import UMLError
 if TYPE_CHECKING:
     from uml_core.client import UniversalClient
     from uml_core.client.client import OnProgress
-
-INTERRUPTED = 130
 
 
 def followed(
@@ -30,11 +29,10 @@ def followed(
     :param what: what it is, for a sentence: ``the load of 'X'``
     :param json: write the view to standard output, also that of a job that failed
     :raises UMLError: what the order raises
-    :raises typer.Exit: somebody pressed Ctrl-C; the job goes on
     """
     watch = Watch(client)
     try:
-        with _goes_on(watch, what), progress(watch.stage, label=f"beginning {what}"):
+        with goes_on(watch, what), knowing_what_stays(client), progress(watch.stage, label=f"beginning {what}"):
             job = order(watch.take)
     except UMLError as error:
         if json and error.job:
@@ -56,15 +54,15 @@ def begun(job: Mapping[str, Any], *, what: str, json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _goes_on(watch: Watch, what: str) -> Iterator[None]:
-    """Ctrl-C ends the watching, never the job; a second one ends this process at once."""
+def goes_on(watch: Watch, what: str) -> Iterator[None]:
+    """Ctrl-C ends the watching, never the job, and that is said; a second one meanwhile ends this process at once."""
     try:
         yield
     except KeyboardInterrupt:
         with impatient():
             known = f"{what} goes on; {_ways(watch.job)}" if watch.job else f"`uml jobs` says whether {what} has begun"
             say(known)
-        raise typer.Exit(INTERRUPTED) from None
+        raise
 
 
 def _ways(job: Mapping[str, Any]) -> str:

@@ -58,8 +58,10 @@ def cancelled(job: Job) -> str:
 
 
 def aftermath(job: Job) -> str | None:
-    """What became of the model that was loaded before a job that failed; None when there was none."""
+    """What became of the model that was loaded before a job that failed; None when there was none, or it goes on."""
     before, seconds = job["previous"], job.get("rollback_seconds")
+    if not job["finished"]:
+        return None
     if job["rolled_back"]:
         how_long = f" ({human_seconds(seconds)})" if seconds is not None else ""
         return f"rolled back: '{before}' is loaded again with the same options{how_long}, nothing was lost"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
+from uml_core.cli.failure import knowing_what_stays
+from uml_core.cli.followed import goes_on
 from uml_core.cli.stage import Stage, stage_of
 from uml_core.cli.watch import Watch
 from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError
@@ -84,14 +86,15 @@ class GatewaySession:
         """Have the gateway load it; what it has loaded already stays as it is, unless something else was asked for."""
         self._watch = watch = Watch(self._client, lines=False)
         try:
-            loaded = self._client.load(
-                request.model,
-                backend=request.backend,
-                context_length=request.context_length,
-                parallel=request.parallel,
-                options=request.options,
-                on_progress=watch.take,
-            )
+            with goes_on(watch, f"the load of '{request.model}'"), knowing_what_stays(self._client):
+                loaded = self._client.load(
+                    request.model,
+                    backend=request.backend,
+                    context_length=request.context_length,
+                    parallel=request.parallel,
+                    options=request.options,
+                    on_progress=watch.take,
+                )
         except (ModelNotFoundError, BadRequestError) as error:
             self._refuse_path(request.model, error)
             raise

@@ -89,6 +89,7 @@ def _label(job: Mapping[str, Any], stage: str, leases: int | None) -> str:
         "launching": f"launching {coming}",
         "loading": f"loading {coming}",
         "probing": f"probing {coming} with one token",
+        "rolling back": f"starting {coming} again",
     }.get(stage, f"{stage} {coming}")
     return f"rolling back: {said}" if back else said
 
