@@ -1,5 +1,6 @@
 """An engine that does what the last message says; what happened to it is told on stderr."""
 
+import errno
 import sys
 import time
 from pathlib import Path
@@ -83,9 +84,26 @@ class Engine:
         tell("engine closed")
 
 
+class OutOfMemoryError(RuntimeError):
+    """What torch calls its own; the core can't import that."""
+
+
 class CompletingEngine:
     def complete(self, request):
         yield from (request.prompt, "!")
+
+
+FAILURES = {
+    "bad file": InvalidModelFileError("'/models/tiny.gguf' is truncated;\nfetch it again"),
+    "no file": FileNotFoundError(errno.ENOENT, "No such file or directory", "/models/tiny.gguf"),
+    "no other file": FileNotFoundError(errno.ENOENT, "No such file or directory", "/nowhere/cache"),
+    "no engine": ImportError("No module named 'engine'"),
+    "no memory": MemoryError(),
+    "no memory for a map": OSError(errno.ENOMEM, "Cannot allocate memory"),
+    "no memory on the device": OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    "crash": RuntimeError("out of something"),
+    "exit": SystemExit(7),
+}
 
 
 def load(plan, progress):
@@ -94,15 +112,8 @@ def load(plan, progress):
         progress(0.4)
         while not Path(gate).exists():
             time.sleep(PACE_S)
-    match script.get("load"):
-        case "bad file":
-            raise InvalidModelFileError(f"'{plan.model.path}' is truncated;\nfetch it again")
-        case "no engine":
-            raise ImportError("No module named 'engine'")
-        case "crash":
-            raise RuntimeError("out of something")
-        case "exit":
-            sys.exit(7)
+    if what := script.get("load"):
+        raise FAILURES[what]
     return CompletingEngine() if script.get("completes") else Engine()
 
 

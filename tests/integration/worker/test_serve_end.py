@@ -56,6 +56,23 @@ def test_ctrl_c_is_the_parents(start):
     [
         ("bad file", 3, "'/models/tiny.gguf' is truncated; fetch it again"),
         ("no engine", 4, "the engine can't be imported: No module named 'engine'"),
+        (
+            "no file",
+            3,
+            "the engine failed: FileNotFoundError: [Errno 2] No such file or directory: '/models/tiny.gguf'",
+        ),
+        (
+            "no other file",
+            1,
+            "the engine failed: FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/cache'",
+        ),
+        ("no memory", 5, "there is not enough memory: MemoryError"),
+        ("no memory for a map", 5, "there is not enough memory: OSError: [Errno 12] Cannot allocate memory"),
+        (
+            "no memory on the device",
+            5,
+            "there is not enough memory: OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        ),
         ("crash", 1, "the engine failed: RuntimeError: out of something"),
         ("exit", 1, "the engine failed: SystemExit: 7"),
     ],

@@ -70,7 +70,7 @@ class Case:
     def or_less(self) -> str:
         """The part of a sentence that says how to need less memory."""
         less = self.less()
-        return f"or try {self.command(less)}" if less else "or take a smaller model or quantization"
+        return f"or try {self.command(less)}" if less else "or choose a smaller model or a smaller quantization of it"
 
     def found(
         self,

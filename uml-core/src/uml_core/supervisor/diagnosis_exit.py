@@ -9,21 +9,25 @@ from uml_core.supervisor.diagnosis_case import Case
 from uml_core.types import Diagnosis, WorkerExit
 
 CRASHES = {
-    "SIGSEGV": "the engine crashed (SIGSEGV: it reached for memory that is not its own)",
-    "SIGABRT": "the engine gave up at a fault that it found in itself (SIGABRT)",
-    "SIGFPE": "the engine crashed (SIGFPE: an impossible calculation)",
-    "SIGSYS": "the engine did something that this system forbids (SIGSYS)",
+    "SIGSEGV": "its engine crashed (SIGSEGV: it reached for memory that is not its own)",
+    "SIGABRT": "its engine stopped at something that it can't go on from (SIGABRT)",
+    "SIGFPE": "its engine crashed (SIGFPE: an impossible calculation)",
+    "SIGSYS": "its engine did something that this system forbids (SIGSYS)",
 }
 WINDOWS = {0xC0000005: "SIGSEGV", 0xC0000006: "SIGBUS", 0xC000001D: "SIGILL", 0xC0000409: "SIGABRT"}
 """Windows ends a process with such codes where others send a signal."""
-CONFESSIONS = re.compile(r"GGML_ASSERT|GGML_ABORT|CUDA error|[Aa]ssertion|what\(\):|panicked at|fatal error", re.ASCII)
+CONFESSIONS = re.compile(
+    r"[\w.-]+\.(?:c|cc|cpp|cu|cuh|h|hpp|m|rs):\d+: .*|(?:CUDA error|[Aa]ssertion|what\(\):|panicked at|fatal error).*"
+)
+"""How engines say, before they give up, where and why; a source file's folder is of no use to anybody."""
+
 CODES = {
     2: (
         "model_load_failed",
         "its worker does not understand how it was started",
         "UML and backend '{backend}' may be of different versions: update both",
     ),
-    3: ("invalid_model_file", "its file is missing or damaged", "fetch it again"),
+    3: ("invalid_model_file", "its file is missing or damaged", "download it again"),
     4: ("missing_engine", "the engine can't be imported", "install what backend '{backend}' needs, see `uml plugins`"),
     5: ("insufficient_memory", "there is too little free memory for it", "close other programs, {or_less}"),
     78: ("model_load_failed", "its worker finds a fault in its settings", "look at [plugins.{backend}] in uml.toml"),
@@ -98,9 +102,12 @@ def by_signal(case: Case) -> Diagnosis | None:
     if name == "SIGBUS":
         because = "a file that it uses got shorter, or the disk failed (SIGBUS)"
         return case.found("worker_crashed", because, "see that its files are whole and load it again")
-    confession = next((line for line in case.lines if CONFESSIONS.search(line)), "")
-    because = CRASHES.get(name, f"the engine crashed ({name})") + (f": {case.quoted(confession)}" if confession else "")
-    return case.found("worker_crashed", because, _other_engine(case), evidence=confession)
+    because = CRASHES.get(name, f"its engine crashed ({name})")
+    confession = next((found for line in case.lines if (found := CONFESSIONS.search(line))), None)
+    if confession is None:
+        return case.found("worker_crashed", because, _other_engine(case))
+    because += f" and said: {case.quoted(confession[0])}"
+    return case.found("worker_crashed", because, _other_engine(case), evidence=confession.string)
 
 
 def by_code(case: Case) -> Diagnosis:
@@ -140,8 +147,11 @@ def signal_of(exit: WorkerExit) -> str | None:
 
 def size(count: float) -> str:
     """*count* bytes in the unit that suits."""
-    unit = next((unit for unit in ("bytes", "KiB", "MiB") if abs(count) < 1024 or (count := count / 1024) < 0), "GiB")
-    return f"{count:.0f} {unit}" if unit in {"bytes", "KiB"} or count >= 100 else f"{count:.1f} {unit}"
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
 
 
 def _again(case: Case) -> str:
@@ -151,5 +161,5 @@ def _again(case: Case) -> str:
 def _other_engine(case: Case) -> str:
     engine = f"update the engine of backend '{case.plan.backend}'"
     if case.loading:
-        return f"fetch the model again, {engine}, or choose another backend with `--backend`"
+        return f"download the model again, {engine}, or choose another backend with `--backend`"
     return f"send the request again; if it goes on, {engine} or choose another"

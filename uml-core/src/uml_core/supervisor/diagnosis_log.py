@@ -13,7 +13,7 @@ from uml_core.types import Diagnosis
 
 FILE = re.compile(rf"(?P<quote>['\"`])(?P<quoted>[^'\"`]*{MODEL_FILE})(?P=quote)|(?P<bare>[^\s'\"`]+{MODEL_FILE})")
 PART = re.compile(r"-(\d{5})-of-(\d{5})\.")
-AMOUNT = re.compile(r"(\d[\d.]*) ?([KMG])i?B\b|(?:size|allocation of|allocate) (\d{4,})\b")
+AMOUNT = re.compile(r"(\d[\d.]*) ?([KMG])i?B\b|(?:size|allocation of|allocate) (\d{4,})\b(?!\.\d| ?[KMG]i?B)")
 SERVING_LINES = 40
 """How far back the reason is looked for when the model had long been loaded; it may have complained before."""
 
@@ -35,9 +35,9 @@ def _told(case: Case, sign: Sign, match: re.Match[str]) -> Diagnosis:
         "amount": _amount(match.string),
         "architecture": shown(case.plan.model.architecture or case.plan.model.format),
         "backend": case.plan.backend,
-        "file": _file(match.string),
+        "file": _file(case, match.string),
         "or_less": case.or_less(),
-        "what": _what(match),
+        "what": _what(case, match),
     }
     less = case.less() if "{or_less}" in sign.way_out else None
     return case.found(
@@ -50,8 +50,8 @@ def _told(case: Case, sign: Sign, match: re.Match[str]) -> Diagnosis:
     )
 
 
-def _what(match: re.Match[str]) -> str:
-    named = next((group for group in match.groupdict().values() if group), "")
+def _what(case: Case, match: re.Match[str]) -> str:
+    named = next((group for group in match.groupdict().values() if group), case.plan.model.architecture)
     return f" '{shown(named)}'" if named else ""
 
 
@@ -64,11 +64,11 @@ def _amount(line: str) -> str:
     return f" (it asked for {size(asked)} more)"
 
 
-def _file(line: str) -> str:
+def _file(case: Case, line: str) -> str:
     """The file that the line is about, in quotes, with its place if it is one of several."""
     found = FILE.search(line)
-    if not found:
-        return "its file"
-    name = PurePath(found["quoted"] or found["bare"]).name
+    if not found and len(case.plan.model.files) > 1:
+        return "one of its files"
+    name = PurePath(found["quoted"] or found["bare"]).name if found else case.plan.model.path.name
     part = PART.search(name)
     return f"part {int(part[1])} of {int(part[2])} of it, '{shown(name)}'," if part else f"its file '{shown(name)}'"

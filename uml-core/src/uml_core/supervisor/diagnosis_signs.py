@@ -64,16 +64,15 @@ SIGNS = (
     Sign(
         pattern=r"(?P<what>[\w.+-]+\.(?:so|dylib)[\w.]*): failed to map segment from shared object",
         code="insufficient_memory",
-        because="the engine's library '{what}' can't be mapped into memory: there is too little of it, or the library "
+        because="the engine's library{what} can't be mapped into memory: there is too little of it, or the library "
         "is on a disk from which no program may be run",
         way_out="close other programs, or install the engine on another disk",
     ),
     Sign(
-        pattern=rf"(?=.*{MODEL_FILE})"
-        r".*(?:No such file or directory|does not appear to have a file named|failed to load GGUF split)",
+        pattern=rf"(?=.*{MODEL_FILE}).*(?:No such file or directory|does not appear to have a file named)",
         code="invalid_model_file",
         because="{file} is missing",
-        way_out="fetch the model again, all its files into one folder",
+        way_out="download the model again, all its files into one folder",
     ),
     Sign(
         pattern=rf"(?=.*{MODEL_FILE}).*(?:Permission denied|Operation not permitted)",
@@ -85,7 +84,7 @@ SIGNS = (
         pattern=r"Input/output error|\(os error 5\)",
         code="invalid_model_file",
         because="the disk that {file} is on fails to read it",
-        way_out="look at that disk, and fetch the model again onto another",
+        way_out="look at that disk, and download the model again onto another",
         deterministic=False,
     ),
     Sign(
@@ -94,7 +93,7 @@ SIGNS = (
         r"|does not recognize this architecture|Unrecognized configuration class|Unrecognized model in"
         r"|[Uu]nsupported (?:model )?(?:architecture|model_type)|Unsupported model IR version",
         code="unsupported_architecture",
-        because="its engine does not know models of this kind{what}",
+        because="its engine does not know models of the kind{what}",
         way_out="update the engine of backend '{backend}', or choose another backend with `--backend`",
     ),
     Sign(
@@ -106,35 +105,35 @@ SIGNS = (
     Sign(
         pattern=r"GGUF file is version \d+ but this software only supports",
         code="unsupported_architecture",
-        because="its file is written in a newer way than its engine can read",
-        way_out="update the engine of backend '{backend}', or fetch the model again",
+        because="{file} is written in a newer way than its engine can read",
+        way_out="update the engine of backend '{backend}', or download the model again",
     ),
     Sign(
         pattern=r"not within the file bounds|MetadataIncompleteBuffer|unexpected EOF|unexpectedly reached end of file"
         r"|Ran out of input|failed finding central directory|failed to read magic",
         code="invalid_model_file",
-        because="its file is cut off, as by a download that did not end",
-        way_out="fetch it again",
+        because="{file} is cut off, as by a download that did not end",
+        way_out="download it again",
     ),
     Sign(
         pattern=r"invalid magic|is no GGUF file|invalid load key|HeaderTooLarge|HeaderTooSmall|InvalidHeaderStart",
         code="invalid_model_file",
-        because="its file is no model file, or damaged at its very start",
-        way_out="fetch it again",
+        because="{file} is no model file, or damaged at its very start",
+        way_out="download it again",
     ),
     Sign(
         pattern=r"gguf_init_from_\w+: |Error while deserializing header|PytorchStreamReader|INVALID_PROTOBUF"
         r"|Protobuf parsing failed|has invalid data|file might be corrupted",
         code="invalid_model_file",
-        because="its file is damaged",
-        way_out="fetch it again",
+        because="{file} is damaged",
+        way_out="download it again",
     ),
     Sign(
         pattern=r"check_tensor_dims|missing tensor|wrong number of tensors|has wrong shape|key not found in model"
         r"|error loading model hyperparameters|size mismatch for|Error\(s\) in loading state_dict",
         code="invalid_model_file",
-        because="its file does not hold what the engine expects of a model of the kind '{architecture}'",
-        way_out="fetch it again or take another conversion of it; a newer engine may read it as well",
+        because="{file} does not hold what the engine expects of a model of the kind '{architecture}'",
+        way_out="download it again or take another conversion of it; a newer engine may read it as well",
     ),
     Sign(
         pattern=r"libcuda\.so[.\d]*: cannot open shared object|Found no NVIDIA driver|no CUDA-capable device"
