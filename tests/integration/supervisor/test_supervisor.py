@@ -22,30 +22,31 @@ from uml_core.errors import (
     PortInUseError,
     ShuttingDownError,
     TaskNotSupportedError,
+    UMLError,
     UnknownBackendError,
     WorkerCrashedError,
 )
 from uml_core.supervisor import lock
-from uml_core.types import LoadRequest, WorkerState
+from uml_core.types import LoadRequest, SwitchState, WorkerState
 
 TASK = "text-generation"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "nonce=abc"}]}
 
 
 async def ask_of(house, name, **body):
-    async with house.supervisor.lease(LoadRequest(model=name), TASK) as worker:
-        answer = await worker.post("/v1/chat/completions", {**CHAT, **body})
+    async with house.supervisor.lease(LoadRequest(model=name), TASK) as lease:
+        answer = await lease.worker.post("/v1/chat/completions", {**CHAT, **body})
         text = (await answer.read()).decode()
         assert answer.status == 200, text
         return text
 
 
 async def test_a_load_goes_through_the_states_and_answers(house, eventually):
-    plan = await house.supervisor.load(LoadRequest(model=house.model("a", load_s=0.3)))
-    assert plan.model_id == "a"
-    assert house.states() == ["launching", "loading", "ready"]
+    job = await house.supervisor.load(LoadRequest(model=house.model("a", load_s=0.3)))
+    assert (job.plan.model_id, job.state, job.switched, job.cause) == ("a", SwitchState.COMMITTED, True, None)
+    assert house.states() == ["launching", "loading", "probing", "ready"]
     assert "abc" in await ask_of(house, "a")
-    await eventually(lambda: house.states()[3:] == ["busy", "ready"])
+    await eventually(lambda: house.states()[4:] == ["busy", "ready"])
     active = house.supervisor.active()
     assert (active.state, active.generation, active.leases) == (WorkerState.READY, 1, 0)
     assert active.port in house.settings.supervisor.port_range
@@ -119,47 +120,49 @@ async def test_a_request_waits_for_a_load_only_so_long_and_the_load_goes_on(hous
 
 async def test_progress_is_seen_while_loading(house, eventually):
     load = asyncio.create_task(house.supervisor.load(LoadRequest(model=house.model("a", load_s=1.0))))
-    await eventually(lambda: (active := house.supervisor.active()) and active.progress and 0 < active.progress < 1)
+    await eventually(
+        lambda: (active := house.supervisor.active()) and active.progress and 0 < (active.progress.part or 0) < 1
+    )
     assert house.supervisor.active().state is WorkerState.LOADING
     await load
 
 
 async def test_unload_empties_the_slot(house):
     await house.supervisor.load(LoadRequest(model=house.model("a")))
-    assert await house.supervisor.unload() == "a"
+    job = await house.supervisor.unload()
+    assert (job.previous, job.switched, job.release.proven) == ("a", True, True)
     assert house.supervisor.active() is None
-    assert await house.supervisor.unload() is None
+    job = await house.supervisor.unload()
+    assert (job.previous, job.switched, job.release) == (None, False, None)
     assert lock.is_free(house.settings.run_folder / "slot-0.lock")
     assert len(house.backend.cleanups) == 1
     _, ended = house.backend.cleanups[0]
     assert ended.intended
 
 
+CHEESE = {"log": ["out of cheese"]}
+SLOW = {"ready_timeout_s": 0.7, **CHEESE}
 FAILING = {
-    "exits": ({"load_exit": 7, "log": ["out of cheese"]}, "exited with code 7 while loading"),
-    "crashes": ({"load_signal": 11, "log": ["out of cheese"]}, "exited with signal 11 while loading"),
-    "never ready": ({"never_ready": True, "ready_timeout_s": 0.7, "log": ["out of cheese"]}, "not ready within 1 s"),
-    "never listens": ({"never_listens": True, "ready_timeout_s": 0.7, "log": ["out of cheese"]}, "not ready within"),
-    "wrong token": ({"token": "wrong", "log": ["out of cheese"]}, "refuses the token"),
-    "holds the GIL": (
-        {"hold_gil": "before", "hold_gil_s": 60, "ready_timeout_s": 0.7, "log": ["out of cheese"]},
-        "not ready within",
-    ),
-    "holds the GIL listening": (
-        {"hold_gil": "after", "hold_gil_s": 60, "ready_timeout_s": 0.7, "log": ["out of cheese"]},
-        "not ready within",
-    ),
+    "exits": ({"load_exit": 7, **CHEESE}, "gave up with exit code 7", "model_load_failed"),
+    "crashes": ({"load_signal": 11, **CHEESE}, "its engine crashed (SIGSEGV", "worker_crashed"),
+    "never ready": ({"never_ready": True, **SLOW}, "not ready within 1 s", "model_load_failed"),
+    "never listens": ({"never_listens": True, **SLOW}, "not ready within 1 s", "model_load_failed"),
+    "wrong token": ({"token": "wrong", **CHEESE}, "refuses the token", "model_load_failed"),
+    "holds the GIL": ({"hold_gil": "before", "hold_gil_s": 60, **SLOW}, "not ready within", "model_load_failed"),
+    "holds it listening": ({"hold_gil": "after", "hold_gil_s": 60, **SLOW}, "not ready within", "model_load_failed"),
 }
 
 
 @pytest.mark.parametrize("accepts", ["fd", "port"])
-@pytest.mark.parametrize(("script", "sentence"), FAILING.values(), ids=FAILING)
-async def test_a_failed_load_says_why_with_the_last_words_and_leaves_nothing(house, script, sentence, accepts):
+@pytest.mark.parametrize(("script", "sentence", "code"), FAILING.values(), ids=FAILING)
+async def test_a_failed_load_says_why_with_the_last_words_and_leaves_nothing(house, script, sentence, code, accepts):
     name = house.model("bad", **script, accepts=accepts, grandchild="closed")
-    with pytest.raises(ModelLoadError) as caught:
+    with pytest.raises(UMLError) as caught:
         await house.supervisor.load(LoadRequest(model=name))
     assert sentence in caught.value.message
+    assert caught.value.code == code
     assert any("out of cheese" in line for line in caught.value.detail)
+    assert (caught.value.job.state, caught.value.job.rolled_back) == (SwitchState.FAILED, False)
     assert house.supervisor.active() is None
     assert len(house.backend.cleanups) == 1
     assert "abc" in await ask_of(house, house.model("good")), "the slot is free for the next"
@@ -183,10 +186,10 @@ async def test_what_a_backend_gets_wrong_is_its_own_fault_by_name(house):
         (lambda command, launch: None, "gave no command"),
         (lambda command, launch: attrs.evolve(command, argv=("x", launch.token)), "put the token into argv"),
         (lambda command, launch: 1 / 0, "failed in uml_launch_worker with ZeroDivisionError"),
-        (lambda command, launch: attrs.evolve(command, argv=("/nonexistent",)), "exited with code 127"),
+        (lambda command, launch: attrs.evolve(command, argv=("/nonexistent",)), "program could not be started"),
     ):
         launcher._plugins = Meddling(house.plugins, change)
-        with pytest.raises(ModelLoadError, match=sentence):
+        with pytest.raises(UMLError, match=sentence):
             await house.supervisor.load(LoadRequest(model=name))
         assert house.supervisor.active() is None
     launcher._plugins = house.plugins
@@ -237,10 +240,10 @@ async def test_what_is_wrong_with_the_request_leaves_the_loaded_model_alone(hous
     assert "abc" in await ask_of(house, "a")
 
 
-async def test_a_worker_that_crashes_is_cleaned_up_and_the_next_request_loads_again(house, eventually):
+async def test_a_worker_that_crashes_is_cleaned_up_and_started_again(house, eventually):
     await house.supervisor.load(LoadRequest(model=house.model("a", grandchild="holding")))
     os.kill(house.supervisor.active().pid, signal.SIGKILL)
-    await eventually(lambda: house.supervisor.active() is None)
+    await eventually(lambda: house.backend.cleanups)
     assert not house.backend.cleanups[0][1].intended
     assert "abc" in await ask_of(house, "a")
     assert house.supervisor.active().generation == 2
@@ -255,7 +258,7 @@ async def test_a_worker_that_dies_in_the_moment_it_gets_ready_never_counts_as_re
     name = house.model("a", accepts="port")
     with monkeypatch.context() as patch:
         patch.setattr("uml_core.supervisor.readiness.listens", die_while_it_is_proven_ours)
-        with pytest.raises(ModelLoadError, match="exited with signal 9 while loading"):
+        with pytest.raises(UMLError, match="killed by SIGKILL, and the sender is unknown"):
             await house.supervisor.load(LoadRequest(model=name))
     assert house.supervisor.active() is None
     assert "abc" in await ask_of(house, name)

@@ -6,7 +6,8 @@ nothing but the standard library, so that it starts in milliseconds and can't be
 The engine needs to cooperate in nothing: it may hold the GIL in C for minutes, ignore TERM, or leave grandchildren in
 sessions of their own. The guard is their subreaper, so that whoever loses its parent becomes the guard's child.
 
-Control (one byte each): ``T`` sends TERM to the engine's group, ``K`` kills everything, end of file kills everything.
+Control (one byte each): ``T`` sends TERM to the engine's group, ``A`` sends ABRT to the engine so that it dumps its
+stacks, ``K`` kills everything, end of file kills everything.
 Report (a JSON line each): ``started {pid}``, ``exited {code, signal}``, ``gone {killed}``.
 """
 
@@ -100,7 +101,11 @@ class Guard:
         if not orders or b"K" in orders:
             return False
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.engine, signal.SIGTERM)
+            if b"A" in orders:
+                os.kill(self.engine, signal.SIGABRT)
+                os.kill(self.engine, signal.SIGCONT)  # one that was stopped would never take it
+            if b"T" in orders:
+                os.killpg(self.engine, signal.SIGTERM)
         return True
 
     def reap(self) -> bool:

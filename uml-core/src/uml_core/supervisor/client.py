@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from uml_core.errors import WorkerCrashedError, WorkerTimeoutError
-from uml_core.supervisor.http import WorkerStream
+from uml_core.supervisor.http import Pulse, WorkerStream
 
 CONNECT_S = 10.0
 """A worker's listening socket accepts by the kernel's hand, so that even a busy worker is connected to at once."""
@@ -47,6 +47,7 @@ class WorkerClient:
         self.error_codes = error_codes
         self.rewrites_frames = rewrites_frames
         self.active_streams = 0
+        self.pulse = Pulse()
         self._host = host
         self._port = port
         self._silence_s = silence_s
@@ -75,7 +76,7 @@ class WorkerClient:
             raise ValueError(f"{path!r} is no path of a worker")
         worker = f"the worker of '{self.model_id}'"
         request = f"{method} {path} HTTP/1.1\r\n".encode("latin-1") + rest
-        stream = WorkerStream(request, worker=worker, silence_s=self._silence_s, on_end=self._on_end)
+        stream = WorkerStream(request, worker=worker, silence_s=self._silence_s, on_end=self._on_end, pulse=self.pulse)
         self.active_streams += 1
         try:
             await self._connect(stream, worker)

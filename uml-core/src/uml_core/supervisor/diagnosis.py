@@ -17,6 +17,8 @@ RULES = (hung, late, killed, by_log, by_signal, by_code)
 """In this order: what we know to be so goes before what a log says, and a log before a bare number."""
 
 LAST_LINES = 12
+DUMP, BEFORE_DUMP = "Fatal Python error: ", 4
+"""A dump of all stacks is long: what the engine said before it tells more than its end."""
 LINE_CHARACTERS = 500
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 log = logging.getLogger(__name__)
@@ -66,7 +68,9 @@ def _last_words(exit: WorkerExit, evidence: str) -> tuple[str, ...]:
     """The last lines; the telling one goes first if it was said before them."""
     lines = [line for raw in exit.log_tail if (line := _plain(raw))]
     told = _plain(evidence)
-    last = lines[-LAST_LINES:]
+    dumps = [number for number, line in enumerate(lines) if line.startswith(DUMP)]
+    start = max(0, dumps[-1] - BEFORE_DUMP) if dumps else max(0, len(lines) - LAST_LINES)
+    last = lines[start : start + LAST_LINES]
     return tuple(last if not told or told in last else [told, *last[1 - LAST_LINES :]])
 
 

@@ -52,6 +52,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def is_free(host: str, port: int) -> bool:
+    """Whether *port* could be bound now; connections that are still being closed don't count."""
+    try:
+        listen(host, port).close()
+    except OSError:
+        return False
+    return True
+
+
 def gateway_listener(host: str, port: int) -> socket.socket:
     """Bind the gateway's own port.
 

@@ -7,8 +7,21 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import httptools
+from attrs import define
 
 from uml_core.errors import UMLError, WorkerCrashedError, WorkerTimeoutError
+
+
+@define(eq=False)
+class Pulse:
+    """A worker's signs of life: how often it was ``heard`` on any connection, and when it was last seen to work.
+
+    ``worked_s`` is the loop's time; a worker that was never seen to work has the smallest there is.
+    """
+
+    heard: int = 0
+    worked_s: float = float("-inf")
+
 
 HIGH_WATER_BYTES = 256 * 1024
 """More than this unread, and the worker is made to wait."""
@@ -24,19 +37,23 @@ class WorkerStream(asyncio.Protocol):
     does fewer and larger steps. :meth:`aclose` drops the connection at once, and that is what cancels in the engine.
     """
 
-    def __init__(self, request: bytes, *, worker: str, silence_s: float, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, request: bytes, *, worker: str, silence_s: float, on_end: Callable[[], None], pulse: Pulse
+    ) -> None:
         """Prepare one exchange.
 
         :param request: head and body, sent as one buffer when the connection is there
         :param worker: the words that errors name the worker with
         :param silence_s: longest time without a byte, while somebody wants to read
         :param on_end: called once, when the connection is no longer used
+        :param pulse: the worker's; silence is none while it works
         """
         self.status = 0
         self.headers: dict[str, str] = {}
         self._request = request
         self._worker = worker
         self._silence_s = silence_s
+        self._pulse = pulse
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
@@ -129,6 +146,7 @@ class WorkerStream(asyncio.Protocol):
         if self._parser is None:
             return
         self._heard_s = self._loop.time()
+        self._pulse.heard += 1
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -160,7 +178,7 @@ class WorkerStream(asyncio.Protocol):
     def _listen(self) -> None:
         """Look whether the worker was silent for too long; while the reader holds it back, it may be."""
         now = self._loop.time()
-        silent_s = 0.0 if self._paused else now - self._heard_s
+        silent_s = 0.0 if self._paused else now - max(self._heard_s, self._pulse.worked_s)
         if silent_s < self._silence_s:
             self._timer = self._loop.call_later(self._silence_s - silent_s, self._listen)
         else:

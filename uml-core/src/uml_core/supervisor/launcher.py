@@ -16,6 +16,7 @@ from uml_core.supervisor import endpoint, lock, run_folder
 from uml_core.supervisor.client import WorkerClient
 from uml_core.supervisor.environment import worker_environment
 from uml_core.supervisor.hooks import ask_backend
+from uml_core.supervisor.leftovers import note_process
 from uml_core.supervisor.log import WorkerLog
 from uml_core.supervisor.process import WorkerProcess
 from uml_core.supervisor.running import RunningWorker
@@ -73,6 +74,7 @@ class Launcher:
             command=command,
             process=await self._spawn(command, launch, descriptors, worker_log),
             client=self._client(command, launch, plan),
+            monitor=self._client(command, launch, plan),
             log=worker_log,
             limit_s=self._settings.supervisor.load_timeout_s,
         )
@@ -101,6 +103,7 @@ class Launcher:
             descriptors=descriptors,
             launch_id=launch.launch_id,
             on_output=worker_log.feed,
+            on_started=lambda pid: _note(launch, pid),
         )
 
     def _client(self, command: WorkerCommand, launch: Launch, plan: Plan) -> WorkerClient:
@@ -122,3 +125,11 @@ class Launcher:
         except Exception:
             log.exception("cleanup of backend '%s' failed", plan.backend)
         run_folder.remove(launch)
+
+
+def _note(launch: Launch, pid: int) -> None:
+    """So that a later gateway can tell it is ours; without that it is left alone, and the slot's lock tells of it."""
+    try:
+        note_process(launch.run_dir, pid)
+    except OSError as error:
+        log.warning("can't write down the pid of a worker: %s", error)

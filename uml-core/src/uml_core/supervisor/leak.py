@@ -6,6 +6,7 @@ whose teeth are longer than the window can't be told from a leak before it falls
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Literal
@@ -90,7 +91,7 @@ class LeakDetector:
         self._samples.append(sample)
         if len(self._samples) > MOST_SAMPLES:
             del self._samples[:-1:2]
-        gone = sum(1 for old in self._samples if old.at_s < sample.at_s - self._window_s)
+        gone = bisect_left(self._samples, sample.at_s - self._window_s, key=lambda old: old.at_s)
         del self._samples[: max(0, min(gone, len(self._samples) - self._least))]
 
     def verdict(

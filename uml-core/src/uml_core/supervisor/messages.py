@@ -3,46 +3,84 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen, mutable
+from attrs import frozen, mutable
 
-from uml_core.types import LoadRequest, Plan, SwitchState
+from uml_core.errors import UMLError
+from uml_core.supervisor.job import Job
+from uml_core.types import LoadRequest
 
 if TYPE_CHECKING:
     from uml_core.supervisor.client import WorkerClient
 
 
 @frozen(eq=False)
+class Ticket:
+    """Who asks for a lease.
+
+    ``id`` is what people see in the queue. ``fingerprint`` is the same for requests that ask the same, so that one
+    that makes workers crash is known again. ``attempt`` counts from 1. ``revoke`` ends the work on the request.
+    """
+
+    id: str = ""
+    fingerprint: bytes | None = None
+    attempt: int = 1
+    revoke: Callable[[UMLError], None] | None = None
+
+
+@mutable(eq=False)
 class Acquire:
     """A request wants the worker of a model, loaded if need be."""
 
     request: LoadRequest
     task: str
+    ticket: Ticket
     reply: asyncio.Future[Lease]
+    since_s: float = 0.0
 
 
 @frozen(eq=False)
-class Release:
-    """A request is done with its lease."""
+class Lease:
+    """A request's hold on a generation. ``queue_s`` is how long it waited for it."""
 
+    number: int
     generation: int
+    worker: WorkerClient
+    queue_s: float
+
+
+@frozen(eq=False)
+class Return:
+    """A request is done with its lease; *served* says that it had its answer."""
+
+    number: int
+    served: bool
 
 
 @frozen(eq=False)
 class Load:
-    """Somebody asks for a model explicitly."""
+    """Somebody asks for a model explicitly; the reply is the job, new or joined."""
 
     request: LoadRequest
     allow_path: bool
-    reply: asyncio.Future[Plan]
+    reply: asyncio.Future[Job]
 
 
 @frozen(eq=False)
 class Unload:
-    """Somebody asks for an empty slot; the reply is the id of what was in it."""
+    """Somebody asks for an empty slot."""
 
-    reply: asyncio.Future[str | None]
+    reply: asyncio.Future[Job]
+
+
+@frozen(eq=False)
+class Cancel:
+    """Somebody wants a job to end."""
+
+    job_id: str
+    reply: asyncio.Future[Job]
 
 
 @frozen(eq=False)
@@ -53,10 +91,38 @@ class Exited:
 
 
 @frozen(eq=False)
+class Hung:
+    """A worker does not move any more."""
+
+    generation: int
+    reason: str
+
+
+@frozen(eq=False)
+class Recycle:
+    """A worker leaks, and a new one of the same plan is to take its place."""
+
+    generation: int
+    reason: str
+
+
+@frozen(eq=False)
 class Drain:
-    """The running job wants the slot without leases."""
+    """The running job wants the slot without leases; the reply comes with the return of the last one."""
 
     reply: asyncio.Future[None]
+
+
+@frozen(eq=False)
+class Revoke:
+    """The running job can't wait any longer: whoever still holds a lease is told *error*."""
+
+    error: UMLError
+
+
+@frozen(eq=False)
+class Undrain:
+    """The running job leaves the slot as it is."""
 
 
 @frozen(eq=False)
@@ -68,54 +134,39 @@ class Finished:
 
 
 @frozen(eq=False)
+class Look:
+    """Time has passed that somebody waited for."""
+
+
+@frozen(eq=False)
 class Stop:
     """The gateway goes down."""
 
 
-Message = Acquire | Release | Load | Unload | Exited | Drain | Finished | Stop
+Message = (
+    Acquire
+    | Return
+    | Load
+    | Unload
+    | Cancel
+    | Exited
+    | Hung
+    | Recycle
+    | Drain
+    | Revoke
+    | Undrain
+    | Finished
+    | Look
+    | Stop
+)
 
 
-@frozen(eq=False)
-class Lease:
-    """A request's hold on a generation."""
+@frozen(kw_only=True)
+class Waiting:
+    """A request in the queue, for people to look at; ``position`` counts from 1."""
 
-    generation: int
-    worker: WorkerClient
-
-
-@mutable(eq=False)
-class Job:
-    """A switch: to the model of ``request``, or to an empty slot when it is None."""
-
-    request: LoadRequest | None
-    reason: str
-    allow_path: bool = False
-    generation: int | None = None  # end this generation only; any when None
-    state: SwitchState = SwitchState.CHECKING
-    plan: Plan | None = None
-    loads: list[asyncio.Future[Plan]] = field(factory=list)
-    unloads: list[asyncio.Future[str | None]] = field(factory=list)
-    acquires: list[Acquire] = field(factory=list)
-    unloaded: str | None = None
-
-    @property
-    def names_only(self) -> bool:
-        """Whether only a model was named, and nothing said on how to load it."""
-        return self.request is not None and self.request == LoadRequest(model=self.request.model)
-
-    def leads_to(self, request: LoadRequest) -> bool:
-        """Whether this job will load what *request* names."""
-        return self.plan is not None and self.plan.model_id == request.model
-
-    def joins(self, load: Load) -> bool:
-        """Whether an explicit load may share this job."""
-        return self.request == load.request and self.allow_path == load.allow_path
-
-    def refuse(self, error: BaseException) -> None:
-        """Tell *error* to everybody who still waits."""
-        for reply in self.waiting():
-            if not reply.done():
-                reply.set_exception(error)
-
-    def waiting(self) -> list[asyncio.Future[Plan] | asyncio.Future[str | None] | asyncio.Future[Lease]]:
-        return [*self.loads, *self.unloads, *(acquire.reply for acquire in self.acquires)]
+    id: str
+    model: str
+    task: str
+    position: int
+    waited_s: float

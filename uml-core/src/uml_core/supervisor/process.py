@@ -35,13 +35,16 @@ class WorkerProcess:
     Must be started from the thread of the event loop: Linux ties the guard to the thread that forked it.
     """
 
-    def __init__(self, guard: subprocess.Popen[bytes], control: int, launch_id: str) -> None:
+    def __init__(
+        self, guard: subprocess.Popen[bytes], control: int, launch_id: str, on_started: Callable[[int], None]
+    ) -> None:
         self.pid: int | None = None
         self.exited: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._guard = guard
         self._control = control
         self._launch_id = launch_id
+        self._on_started = on_started
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -54,9 +57,11 @@ class WorkerProcess:
         descriptors: Sequence[int],
         launch_id: str,
         on_output: Callable[[bytes], None],
+        on_started: Callable[[int], None] = lambda _: None,
     ) -> WorkerProcess:
         """Start *argv* in *folder*; it inherits *descriptors*, which stay open here.
 
+        :param on_started: called with the engine's pid
         :raises OSError: the guard could not be started (no memory, no process left)
         """
         control_end, control = os.pipe()
@@ -84,7 +89,7 @@ class WorkerProcess:
         finally:
             for descriptor in (control_end, report_end, output_end):
                 os.close(descriptor)
-        process = cls(guard, control, launch_id)
+        process = cls(guard, control, launch_id, on_started)
         # The log first: the last words must be in it when the report says that the engine has ended.
         read_output = process._spawn(_drain(output, on_output))
         process._spawn(process._follow(report, read_output))
@@ -93,6 +98,10 @@ class WorkerProcess:
     def terminate(self) -> None:
         """Ask the engine's group to end (TERM)."""
         self._order(b"T")
+
+    def abort(self) -> None:
+        """Have the engine end with a dump of its stacks (ABRT), if it can."""
+        self._order(b"A")
 
     def kill(self) -> None:
         """Kill the whole tree, adopted children included."""
@@ -126,6 +135,7 @@ class WorkerProcess:
             match event["event"]:
                 case "started":
                     self.pid = event["pid"]
+                    self._on_started(event["pid"])
                 case "exited":
                     ended = Ended(event["code"], event["signal"])
                     await asyncio.wait([read_output], timeout=0.25)

@@ -45,8 +45,10 @@ def find_growth(points: Sequence[Point]) -> Trend | None:
 
     ``lower_slope`` is the lesser of the whole series' and its later half's, so that a growth that fades counts less.
     """
+    if len(points) < LEAST_POINTS or not _floor_rises(points):
+        return None
     thinned = thin(points)
-    if len(thinned) < LEAST_POINTS or not _floor_rises(points):
+    if len(thinned) < LEAST_POINTS:  # many points at few different x
         return None
     whole, later = _trend(thinned), _trend(thinned[len(thinned) // 2 :])
     lower_slope = min(whole.lower_slope, later.lower_slope)
@@ -66,6 +68,8 @@ def thin(points: Sequence[Point]) -> list[Point]:
 def _floor_rises(points: Sequence[Point]) -> bool:
     """Whether the lower quartile of each sixth of x is above the one before, without a step among them."""
     first, last = points[0][0], points[-1][0]
+    if first >= last:
+        return False
     parts: list[list[float]] = [[] for _ in range(PARTS)]
     for x, y in points:
         parts[min(int((x - first) / (last - first) * PARTS), PARTS - 1)].append(y)

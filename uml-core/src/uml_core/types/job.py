@@ -65,6 +65,7 @@ class JobStatus:
     rollback_cause: UMLError | None = None
     release: Release | None = None
     seconds: float | None = None
+    port: int | None = None
 
     @property
     def ended(self) -> bool:

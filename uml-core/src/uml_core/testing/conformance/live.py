@@ -89,8 +89,8 @@ class Live:
         """Begin to read a stream, and close it after the first bytes."""
 
         async def leave() -> None:
-            async with self.supervisor.lease(self.request, "text-generation") as worker:
-                response = await worker.post(path, body)
+            async with self.supervisor.lease(self.request, "text-generation") as lease:
+                response = await lease.worker.post(path, body)
                 await anext(aiter(response))
                 await response.aclose()
 
@@ -109,8 +109,8 @@ class Live:
         return self.do(self._ask_as(self.witness.launches[-1].token, path, None))
 
     async def _post(self, path: str, body: Any) -> Answer:
-        async with self.supervisor.lease(self.request, "text-generation") as worker:
-            return await Answer.read(await worker.post(path, body), worker.error_codes)
+        async with self.supervisor.lease(self.request, "text-generation") as lease:
+            return await Answer.read(await lease.worker.post(path, body), lease.worker.error_codes)
 
     async def _ask_as(self, token: str, path: str, body: Any) -> Answer:
         launch = self.witness.launches[-1]
