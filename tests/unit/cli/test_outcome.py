@@ -1,7 +1,7 @@
 import pytest
 
 from uml_core.cli import outcome
-from uml_core.cli.jobs import _row
+from uml_core.cli.jobs import _row, human_age
 
 NO_MODEL = "'old' was unloaded; none is loaded now"
 PERSISTS = {"leftover_pids": [7, 8], "proven": False}
@@ -13,7 +13,7 @@ PERSISTS_SENTENCE = f"{FREED}processes 7, 8 could not be ended, not proven withi
 
 def test_a_load_says_what_it_took_and_what_was_before(job_view, release):
     assert outcome.loaded(job_view("committed", release=release())) == (
-        "loaded new with fake in 1.2 s; context 4096 tokens; before: old (freed 412 MB, proven in 0.2 s)"
+        "loaded new with fake in 1.2 s; context 4096 tokens; before: old (freed 412 MB, proven in 0.21 s)"
     )
     assert outcome.loaded(job_view("committed", previous=None)) == (
         "loaded new with fake in 1.2 s; context 4096 tokens"
@@ -22,7 +22,7 @@ def test_a_load_says_what_it_took_and_what_was_before(job_view, release):
         "new was loaded already, with fake; context 4096 tokens"
     )
     said = outcome.loaded(job_view("committed", release=release(**TAKEN)))
-    assert "(freed 412 MB, 12 MB are still taken, by nobody that can be seen, proven in 0.2 s)" in said
+    assert "(freed 412 MB, 12 MB are still taken, by nobody that can be seen, proven in 0.21 s)" in said
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,12 @@ def test_what_became_of_the_model_before(job_view, said, sentence):
 
 def test_a_cancel_says_what_is_loaded_now(job_view):
     job = job_view("cancelled", cause={"code": "cancelled", "message": "no"})
-    assert outcome.cancelled(job) == "cancelled the load of 'new'; 'old' was not touched"
-    assert outcome.cancelled({**job, "previous": None}) == "cancelled the load of 'new'"
+    said = "cancelled the load of 'new'; "
+    assert outcome.cancelled(job, loaded="old") == f"{said}'old' was not touched"
+    assert outcome.cancelled({**job, "previous": None}, loaded="old") == f"{said}'old' is loaded"
+    assert outcome.cancelled({**job, "previous": None}, loaded=None) == f"{said}no model is loaded now"
+    back = outcome.cancelled({**job, "rolled_back": True}, loaded="old")
+    assert back == f"{said}rolled back: 'old' is loaded again with the same options, nothing was lost"
 
 
 @pytest.mark.parametrize(
@@ -93,11 +97,16 @@ def test_a_result_is_a_word_or_three(job_view, said, cell):
 
 def test_the_rows_of_the_table(job_view):
     loading = job_view(progress={"stage": "loading", "part": 0.48, "elapsed_s": 2.0})
-    assert list(_row(loading).values())[:5] == ["job_1", "load", "new", "starting", "loading 48%"]
-    assert list(_row(loading).values())[6:] == ["2.0 s", ""]
-    assert _row(job_view("queued", position=2))["STAGE"] == "2 before it"
+    assert list(_row(loading).values())[:4] == ["job_1", "load", "new", "loading 48%"]
+    assert list(_row(loading).values())[5:] == ["2.0 s", ""]
+    assert _row(job_view("queued", position=2))["STATE"] == "queued, 2 before"
     ended = _row(job_view("committed", kind="unload", model=None))
-    assert (ended["MODEL"], ended["STAGE"], ended["TIME"], ended["RESULT"]) == ("old", "", "1.2 s", "done")
+    assert (ended["MODEL"], ended["STATE"], ended["TIME"], ended["RESULT"]) == ("old", "committed", "1.2 s", "done")
+
+
+@pytest.mark.parametrize(("seconds", "age"), [(8.4, "8 s"), (200, "3 min"), (7500, "2 h"), (500_000, "5 d")])
+def test_an_age_is_one_unit(seconds, age):
+    assert human_age(seconds) == age
 
 
 def test_a_model_cannot_steer_the_table(job_view):

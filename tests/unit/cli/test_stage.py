@@ -14,7 +14,7 @@ LOADING = {"stage": "loading", "part": 0.31, "source": "memory", "bytes_done": 1
     ("state", "stage", "label"),
     [
         ("checking", "checking", "checking new"),
-        ("evicting", "draining", "draining the requests of old"),
+        ("evicting", "draining", "draining old"),
         ("evicting", "unloading", "unloading old"),
         ("evicting", "verifying", "verifying that old is gone"),
         ("starting", "waiting", "waiting a moment before new is started again"),
@@ -58,6 +58,8 @@ def test_the_facts_run_on(job_view):
     assert stage.facts() == ["31% by its memory", "4.0 s", "7 s left", "1.5 of 4.7 GB"]
     assert stage.facts(6.4) == ["31% by its memory", "10 s", "1 s left", "1.5 of 4.7 GB"]
     assert "left" not in "".join(stage.facts(8.0))
+    assert Stage(label="x", bytes_done=11, bytes_total=71).facts() == ["11 of 71 B"]
+    assert Stage(label="x", bytes_done=7 * 10**8, bytes_total=GB).facts() == ["700 MB of 1.0 GB"]
     assert Stage(label="x", eta_s=307).facts() == ["5 min 7 s left"]
 
 

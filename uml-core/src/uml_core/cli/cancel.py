@@ -36,7 +36,7 @@ def command(
     job_id = job or _running(client)
     ended = followed(client, lambda take: _cancelled(client, job_id, take), what=f"the end of '{job_id}'", json=json)
     if not json:
-        say(cancelled(ended))
+        say(cancelled(ended, loaded=(client.active() or {}).get("model")))
 
 
 def _running(client: UniversalClient) -> str:

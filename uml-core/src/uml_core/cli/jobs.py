@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from uml_core.cli.options import JsonOption
 
 
-def command(*, json: JsonOption = False) -> None:
+def command(
+    *,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=1, help="How many at most.")] = 10,
+    json: JsonOption = False,
+) -> None:
     """List the loads: the running one, those that wait, those that ended.
 
-    STAGE is how far the running one is, RESULT how the others ended.
+    STATE is how far it is, RESULT how it ended. With --json they are all there.
     """
     from uml_core.cli.gateway import needed_client
     from uml_core.cli.output import print_json, print_table, say
@@ -21,7 +27,7 @@ def command(*, json: JsonOption = False) -> None:
     if json:
         print_json(jobs)
     elif jobs:
-        rows = [_row(job) for job in jobs]
+        rows = [_row(job) for job in jobs[:lines]]
         print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     else:
         say("nothing was loaded or unloaded yet; `uml load MODEL` does")
@@ -37,19 +43,25 @@ def _row(job: Mapping[str, Any]) -> dict[str, str]:
         "ID": job["id"],
         "KIND": job["kind"],
         "MODEL": job["model"] or job["previous"] or "",
-        "STATE": job["state"],
-        "STAGE": "" if job["finished"] else _stage(job),
-        "AGE": human_seconds(since_s(job["created"])),
+        "STATE": job["state"] if job["finished"] else _state(job, progress),
+        "AGE": human_age(since_s(job["created"])),
         "TIME": human_seconds(took_s) if took_s is not None else "",
         "RESULT": result(job),
     }
     return {name: plain(cell) for name, cell in row.items()}
 
 
-def _stage(job: Mapping[str, Any]) -> str:
-    progress = job["progress"] or {}
+def _state(job: Mapping[str, Any], progress: Mapping[str, Any]) -> str:
     if job["position"]:
-        return f"{job['position']} before it"
+        return f"queued, {job['position']} before"
     part = progress.get("part")
-    stage = str(progress.get("stage") or "")
+    stage = str(progress.get("stage") or job["state"])
     return stage if part is None else f"{stage} {part:.0%}"
+
+
+def human_age(seconds: float) -> str:
+    """How long ago, in one unit: ``8 s``, ``3 min``, ``2 h``, ``5 d``."""
+    for unit, scale in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= scale:
+            return f"{seconds // scale:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,14 @@ from uml_core.cli.session import Loaded, Messages
 from uml_core.cli.stage import Stage, stage_of
 from uml_core.client import Answer
 from uml_core.client.frames import Frames
-from uml_core.errors import ModelNotFoundError, UMLError, UnavailableError
-from uml_core.server.compose import registry_of, supervisor_of
+from uml_core.errors import ModelFailedError, ModelNotFoundError, UMLError, UnavailableError, WorkerCrashedError
+from uml_core.server.compose import registry_of, storage_of, supervisor_of
 from uml_core.server.errors import invalid_body
 from uml_core.server.failure import error_of
 from uml_core.server.gateway import hold
 from uml_core.server.stream import EventStream
+from uml_core.supervisor.diagnosis import diagnose, to_error
+from uml_core.supervisor.views import job_view
 from uml_core.types import LoadRequest
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from uml_core.registry import Registry
     from uml_core.settings import Settings
     from uml_core.supervisor import Supervisor
+    from uml_core.supervisor.client import WorkerClient
     from uml_core.types import Offer, Plan, StoredModel
 
 PATH = "/v1/chat/completions"
@@ -70,15 +73,28 @@ class LocalSession:
         return self._registry.offer(ref)
 
     def load(self, request: LoadRequest) -> Loaded:
-        plan = self._background.run(self._supervisor.load(request, allow_path=True))
+        """Load it; an interrupt cancels the load, and what was loaded before comes back."""
+        begun = self._background.run(self._supervisor.submit(request, allow_path=True))
+        try:
+            job = self._background.run(self._supervisor.wait(begun.id))
+        except KeyboardInterrupt:
+            with contextlib.suppress(UMLError):  # it ended in this very moment
+                self._background.run(self._supervisor.cancel(begun.id))
+            raise
+        if job.cause is not None:
+            job.cause.job = job
+            raise job.cause
+        assert job.plan is not None
         self._request = request
-        return Loaded(model=plan.model_id, backend=plan.backend, context_length=plan.context_length)
+        return Loaded(model=job.plan.model_id, backend=job.plan.backend, context_length=job.plan.context_length)
 
     def stage(self) -> Stage | None:
+        return self._background.run(self._stage())
+
+    async def _stage(self) -> Stage | None:
+        job = next((job for job in self._supervisor.jobs() if not job.ended), None)
         active = self._supervisor.active()
-        if active is None:
-            return None
-        return stage_of({"model": active.plan.model_id, "state": active.state, "progress": active.progress})
+        return stage_of(job_view(job), leases=active.leases if active else None) if job else None
 
     def chat(self, messages: Messages, parameters: Mapping[str, Any]) -> Answer:
         arrived: Arrived = SimpleQueue()
@@ -100,10 +116,9 @@ class LocalSession:
             raise
 
     async def _ask(self, messages: Messages, parameters: Mapping[str, Any], arrived: Arrived) -> None:
-        plan = await self._plan()
         task = next(task for task in self._plugins.tasks() if task.path == PATH and task.claims is None)
         body = task.request.model_validate({"messages": messages, "stream": True, **parameters})
-        async with self._supervisor.lease(LoadRequest(model=plan.model_id), task.name) as worker:
+        async with self._worker(task.name) as worker:
             response = await task.handle(body, worker)
             async with contextlib.aclosing(response):
                 if response.status != 200:
@@ -117,14 +132,40 @@ class LocalSession:
                 if stream.error:
                     raise stream.error
 
+    @contextlib.asynccontextmanager
+    async def _worker(self, task: str) -> AsyncIterator[WorkerClient]:
+        """Hold the worker; one that crashed before is waited for, one that crashed too often is loaded once more.
+
+        :raises UMLError: it crashed in the block; what happened, with its last words
+        """
+        plan = await self._plan()
+        request = LoadRequest(model=plan.model_id)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                lease = await stack.enter_async_context(self._supervisor.lease(request, task))
+            except ModelFailedError:
+                await self._load_again()
+                lease = await stack.enter_async_context(self._supervisor.lease(request, task))
+            try:
+                yield lease.worker
+            except WorkerCrashedError as error:
+                ended = await self._supervisor.crash_of(lease.generation)
+                if ended is None:
+                    raise
+                diagnosis = await diagnose(self._plugins, plan, ended, elapsed_s=0.0)
+                raise to_error(diagnosis, plan=plan, exit=ended) from error
+
     async def _plan(self) -> Plan:
         """What is loaded; what was loaded before and has died is loaded again."""
         active = self._supervisor.active()
-        if active is not None:
-            return active.plan
+        return active.plan if active else await self._load_again()
+
+    async def _load_again(self) -> Plan:
         if self._request is None:
             raise UnavailableError("no model is loaded; name one with `-m`")
-        return await self._supervisor.load(self._request, allow_path=True)
+        plan = (await self._supervisor.load(self._request, allow_path=True)).plan
+        assert plan is not None
+        return plan
 
 
 def _chunks(arrived: Arrived) -> Iterator[Mapping[str, Any]]:
@@ -145,8 +186,10 @@ def open_local(settings: Settings) -> Iterator[LocalSession]:
     with hold(settings.run_folder):
         plugins = plugins_here(settings)
         registry = registry_of(settings, plugins)
-        supervisor = supervisor_of(settings, plugins, registry)
+        storage = storage_of(settings)
+        supervisor = supervisor_of(settings, plugins, registry, storage=storage)
         background = Background()
+        storage.start()
         try:
             background.run(supervisor.__aenter__())
             yield LocalSession(plugins, registry, supervisor, background)
@@ -154,3 +197,4 @@ def open_local(settings: Settings) -> Iterator[LocalSession]:
             with impatient():
                 background.run(supervisor.__aexit__(None, None, None))
                 background.close()
+                storage.close()

@@ -35,7 +35,7 @@ def unloaded(job: Job) -> str:
     parts = [
         f"unloaded {job['previous']}: freed {freed} of {expected} (private)",
         "; ".join(left_behind(release)) or "nothing left",
-        f"{_how(release)} {release['seconds']:.2f} s",
+        _how(release),
     ]
     return ", ".join(parts)
 
@@ -50,11 +50,11 @@ def left_behind(release: Mapping[str, Any]) -> Iterator[str]:
         yield f"{human_bytes(release['unattributed'])} are still taken, by nobody that can be seen"
 
 
-def cancelled(job: Job) -> str:
-    """``cancelled the load of 'X'; 'A' is loaded again with the same options``."""
+def cancelled(job: Job, *, loaded: str | None) -> str:
+    """``cancelled the load of 'X'; 'A' is loaded``; *loaded* is the model that is there now."""
     said = f"cancelled the {job['kind']} of '{job['model'] or job['previous']}'"
-    after = aftermath(job)
-    return f"{said}; {after}" if after else said
+    there = f"'{loaded}' is loaded" if loaded else "no model is loaded now"
+    return f"{said}; {aftermath(job) or there}"
 
 
 def aftermath(job: Job) -> str | None:
@@ -89,9 +89,10 @@ def result(job: Job) -> str:
 
 def _briefly(release: Mapping[str, Any]) -> str:
     freed = f"freed {human_bytes(release['freed'])}"
-    rest = [*left_behind(release), f"{_how(release)} {human_seconds(release['seconds'])}"]
-    return ", ".join([freed, *rest])
+    return ", ".join([freed, *left_behind(release), _how(release)])
 
 
 def _how(release: Mapping[str, Any]) -> str:
-    return "proven in" if release["proven"] else "not proven within"
+    seconds = release["seconds"]
+    took = f"{seconds:.2f} s" if seconds < 1 else human_seconds(seconds)
+    return f"{'proven in' if release['proven'] else 'not proven within'} {took}"

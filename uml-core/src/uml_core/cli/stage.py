@@ -47,7 +47,8 @@ class Stage:
         if not self.bytes_done or not self.bytes_total:
             return ""
         done, total = human_bytes(self.bytes_done), human_bytes(self.bytes_total)
-        return f"{done.removesuffix(total[-3:])} of {total}"
+        unit = total.rpartition(" ")[2]
+        return f"{done.removesuffix(f' {unit}')} of {total}"
 
 
 def stage_of(job: Mapping[str, Any] | None, *, leases: int | None = None) -> Stage | None:
@@ -82,7 +83,7 @@ def _label(job: Mapping[str, Any], stage: str, leases: int | None) -> str:
     said = {
         "queued": f"waiting to {job['kind']} {coming}{_place(job)}",
         "checking": f"checking {coming}",
-        "draining": f"draining {_requests(leases)} of {going}",
+        "draining": f"draining {_requests(leases)}{going}",
         "unloading": f"unloading {going}",
         "verifying": f"verifying that {going} is gone",
         "waiting": f"waiting a moment before {coming} is started again",
@@ -101,5 +102,5 @@ def _place(job: Mapping[str, Any]) -> str:
 
 def _requests(leases: int | None) -> str:
     if not leases:
-        return "the requests"
-    return "1 request" if leases == 1 else f"{leases} requests"
+        return ""
+    return "1 request of " if leases == 1 else f"{leases} requests of "

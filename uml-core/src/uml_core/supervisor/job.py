@@ -115,5 +115,6 @@ class Job:
             rollback_cause=self.rollback_cause,
             release=self.release,
             seconds=self.seconds,
+            rollback_seconds=self.phases.get("rollback"),
             port=self.port,
         )

@@ -22,6 +22,7 @@ def job_view(job: JobStatus) -> dict[str, Any]:
         "created": job.created.isoformat(timespec="milliseconds"),
         "finished": job.finished.isoformat(timespec="milliseconds") if job.finished else None,
         "seconds": _rounded(job.seconds),
+        "rollback_seconds": _rounded(job.rollback_seconds),
         "position": job.position,
         "waiting": job.waiting,
         "progress": progress_view(job.progress) if job.progress else None,

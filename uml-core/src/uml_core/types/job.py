@@ -44,7 +44,8 @@ class JobStatus:
     ``switched`` says that the slot now holds what the job was for and did not before; ``rolled_back`` that the model
     before it is back. ``cause`` is why the job did not do what it was for, ``rollback_cause`` why the earlier model
     could not be brought back either. ``position`` is 0 for the running job and for ended ones, else its place in the
-    queue; ``waiting`` counts who waits for it. Times are in UTC, ``seconds`` from its creation to its end.
+    queue; ``waiting`` counts who waits for it. Times are in UTC, ``seconds`` from its creation to its end,
+    ``rollback_seconds`` what it took of them to bring the earlier model back.
     """
 
     id: str
@@ -65,6 +66,7 @@ class JobStatus:
     rollback_cause: UMLError | None = None
     release: Release | None = None
     seconds: float | None = None
+    rollback_seconds: float | None = None
     port: int | None = None
 
     @property
