@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from uml_core.storage.journal import Journal
 from uml_core.storage.order import Order
@@ -70,6 +71,13 @@ class Inbox:
             self._wake.clear()
             self._wake.wait(GATHER_S)
         self._wake.clear()
+
+    def rest(self, limit_s: float) -> None:
+        """Until there is something that can't wait."""
+        end = time.monotonic() + limit_s
+        while not self._urgent() and (left_s := end - time.monotonic()) > 0:
+            self._wake.wait(left_s)
+            self._wake.clear()
 
     def orders(self) -> list[Order]:
         with self._lock:

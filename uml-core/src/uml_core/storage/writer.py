@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uml_core.storage.database import Database
 
 PRUNE_S = 3600.0
+LEISURE_S = 1.0
 BATCHES = BURST_ROWS // BATCH_ROWS + 1  # all that can wait at one moment
 log = logging.getLogger(__name__)
 OnEvent = Callable[[str, Mapping[str, Any]], None]
@@ -42,6 +43,8 @@ class Writer(threading.Thread):
         self._prune_at = time.monotonic()
 
     def run(self) -> None:
+        # To open the database costs processor time that the start of the gateway needs more; the journal has the rows.
+        self._inbox.rest(LEISURE_S)
         while not self._turn():
             self._inbox.wait(self._patience_s())
         if self._database:
@@ -74,8 +77,10 @@ class Writer(threading.Thread):
         except Exception as error:  # noqa: BLE001  # whatever it is, models are served and rows wait
             self._fail(error)
         else:
+            self._inbox.tidy()  # first, for a new segment may end the journal's trouble
             self._succeed()
-        self._inbox.expect(long=self.health.failed)
+            return
+        self._inbox.expect(long=True)
         self._inbox.tidy()
 
     def _open(self) -> Database:
@@ -102,15 +107,16 @@ class Writer(threading.Thread):
     def _succeed(self) -> None:
         from uml_core.storage.trouble import said_of_journal
 
+        self._inbox.expect(long=False)
         if trouble := self._inbox.journal.trouble:
             self.health.bad(said_of_journal(trouble, self._inbox.journal.folder), failed=False)
         else:
             self.health.good(dropped=self._inbox.dropped)
 
     def _fail(self, error: Exception) -> None:
-        from uml_core.storage.trouble import is_full, is_outside, said
+        from uml_core.storage.trouble import is_corrupt, is_full, is_outside, said
 
-        if not is_outside(error):
+        if not (is_outside(error) or is_corrupt(error)):
             log.error("the database can't be written", exc_info=error)
         if self._database and not is_full(error):  # a full one can still be read; any other is opened and checked anew
             self._database.close()

@@ -1,0 +1,126 @@
+"""From an older schema to this one: whole, with a backup, or not at all."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import create_engine
+
+from uml_core.storage import migration
+from uml_core.storage.tables import metadata
+
+CHILD = """
+import sys
+from pathlib import Path
+from uml_core.storage import Storage, migration
+migration.FOLDER = Path(sys.argv[2])
+storage = Storage(Path(sys.argv[1]))
+storage.start()
+storage.put("requests", {"id": "put while it migrates"})
+storage.flush(60)
+"""
+STOP = "import time; print('in the middle', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def data(begin):
+    """A database of the first schema with rows."""
+    storage = begin("old")
+    for number in range(1000):
+        storage.put("requests", {"id": f"{number}", "status": "ok"})
+    storage.close()
+
+
+def test_the_migrations_make_the_tables(begin, folder):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    storage = begin()
+    storage.flush()
+    storage.close()
+    engine = create_engine(f"sqlite:///{folder / 'uml.db'}")
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+    finally:
+        engine.dispose()
+
+
+async def test_a_later_version_brings_the_data_along_and_keeps_a_backup(begin, data, next_schema, stored, folder):
+    next_schema()
+    storage = begin("new")
+    storage.put("requests", {"id": "after", "status": "ok"})
+    storage.close()
+    assert storage.degraded is None
+    assert storage.events == [
+        ("migrated", {"from": "0001", "to": "0002", "backup": str(folder / "uml.db.before-0002")})
+    ]
+    assert stored("SELECT colour, count(*) FROM requests GROUP BY colour") == [(None, 1), ("red", 1000)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
+    backup = folder / "uml.db.before-0002"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert stored("SELECT version_num, count(*) FROM alembic_version, requests", backup) == [("0001", 1000)]
+    again = begin("again")
+    again.flush()
+    assert again.events == []
+
+
+def test_a_new_database_needs_no_backup(begin, next_schema, stored, folder):
+    next_schema()
+    storage = begin()
+    storage.flush()
+    storage.close()
+    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
+    assert storage.events == []
+    assert not list(folder.glob("*before*"))
+
+
+def test_a_step_that_fails_leaves_all_as_it_was(begin, data, next_schema, stored):
+    next_schema("raise ValueError('the step is wrong')")
+    storage = begin()
+    storage.flush()
+    assert "can't be brought to this version's schema (the step is wrong): it is as it was" in storage.degraded
+    storage.close()
+    assert stored("SELECT version_num FROM alembic_version") == [("0001",)]
+    assert stored("SELECT count(*) FROM sqlite_master WHERE name = 'notes'") == [(0,)]
+    assert stored("SELECT count(*) FROM requests") == [(1000,)]
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["with data", "new"])
+def test_kill_in_the_middle_of_a_migration(begin, folder, next_schema, stored, fresh, request):
+    if not fresh:
+        request.getfixturevalue("data")
+    slow = next_schema(STOP, use=False)
+    child = subprocess.Popen([sys.executable, "-c", CHILD, folder, slow], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.readline() == b"in the middle\n"
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.communicate()
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    version = "SELECT group_concat(name) FROM sqlite_master WHERE name IN ('notes', 'alembic_version')"
+    assert stored(version, copy / "uml.db") == [(None if fresh else "alembic_version",)]
+    next_schema()
+    storage = begin("next")
+    storage.flush()
+    storage.close()
+    assert storage.degraded is None
+    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
+    assert stored("SELECT count(*), sum(id = 'put while it migrates') FROM requests") == [(1 if fresh else 1001, 1)]
+    assert stored("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_the_newest_step_is_the_one_that_alembic_finds():
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(migration.FOLDER))
+    script = ScriptDirectory.from_config(config)
+    assert [script.get_current_head()] == script.get_heads()
+    assert [step.revision for step in script.walk_revisions()][::-1] == migration._known()
