@@ -9,12 +9,19 @@ from pathlib import Path
 
 import llama_cpp as c
 
-from uml_core.errors import InvalidModelFileError, ModelLoadError
+from uml_core.errors import InsufficientMemoryError, InvalidModelFileError, ModelLoadError, UMLError
 from uml_llamacpp.log import EngineLog
 from uml_llamacpp.options import Options
 from uml_llamacpp.parameters import model_parameters
 
-_NOT_THE_FILES_FAULT = ("allocate", "out of memory", "unknown model architecture")
+_MEMORY = ("allocat", "bad_alloc", "insufficient memory", "out of memory")
+
+
+def failure(why: str, otherwise: type[UMLError]) -> type[UMLError]:
+    """The kind of error that llama.cpp's complaint *why* is about."""
+    if any(word in why for word in _MEMORY):
+        return InsufficientMemoryError
+    return ModelLoadError if "unknown model architecture" in why else otherwise
 
 
 class Model:
@@ -24,14 +31,14 @@ class Model:
         """Load it.
 
         :raises InvalidModelFileError: llama.cpp finds fault with the file
-        :raises ModelLoadError: it lacks memory, or can't make text with such a model
+        :raises InsufficientMemoryError: it lacks memory
+        :raises ModelLoadError: it does not know such models, or can't make text with them
         """
         c.llama_backend_init()
         self.pointer = c.llama_model_load_from_file(os.fsencode(path), model_parameters(options, progress))
         if self.pointer is None:
             why = log.why()
-            kind = ModelLoadError if any(word in why for word in _NOT_THE_FILES_FAULT) else InvalidModelFileError
-            raise kind(f"llama.cpp can't load '{path}': {why}")
+            raise failure(why, InvalidModelFileError)(f"llama.cpp can't load '{path}': {why}")
         if not c.llama_model_has_decoder(self.pointer) or c.llama_model_has_encoder(self.pointer):
             raise ModelLoadError(
                 f"'{path}' holds no model of the kind that goes on with a text; no other is served here"

@@ -7,10 +7,13 @@ from typing import Any
 
 from uml_core import API_VERSION, hookimpl
 from uml_core.host.engine import is_installed
-from uml_core.types import BackendInfo, Level, Match, ModelSource, Plan, Rejected, WorkerCommand
+from uml_core.types import BackendInfo, Diagnosis, Level, Match, ModelSource, Plan, Rejected, WorkerCommand, WorkerExit
+from uml_llamacpp.diagnosis import diagnose
 from uml_llamacpp.options import Options, Settings
 
 uml_api_version = API_VERSION
+
+ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
 
 
 @hookimpl
@@ -38,4 +41,10 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
 
 @hookimpl
 def uml_launch_worker(plan: Plan) -> WorkerCommand:
-    return WorkerCommand.python("uml_llamacpp.worker", interpreter=str(plan.settings.get("python") or ""))
+    interpreter = str(plan.settings.get("python") or "")
+    return WorkerCommand.python("uml_llamacpp.worker", interpreter=interpreter, env=ENVIRONMENT)
+
+
+@hookimpl
+def uml_diagnose_exit(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
+    return diagnose(plan, exit)

@@ -11,7 +11,7 @@ import llama_cpp as c
 from uml_core.errors import ModelLoadError
 from uml_core.types import Plan
 from uml_llamacpp.log import EngineLog
-from uml_llamacpp.model import Model
+from uml_llamacpp.model import Model, failure
 from uml_llamacpp.options import Options
 from uml_llamacpp.parameters import context_parameters
 
@@ -24,13 +24,15 @@ class TokenSequence:
     def __init__(self, model: Model, plan: Plan, options: Options, *, log: EngineLog) -> None:
         """Make the room.
 
-        :raises ModelLoadError: llama.cpp can't, for lack of memory or by the options
+        :raises InsufficientMemoryError: llama.cpp lacks memory for it
+        :raises ModelLoadError: it refuses the options
         """
         log.forget()
         self.context = c.llama_init_from_model(model.pointer, context_parameters(plan, options))
         if self.context is None:
-            raise ModelLoadError(
-                f"llama.cpp can't make a context of {plan.context_length} tokens: {log.why()}; "
+            why = log.why()
+            raise failure(why, ModelLoadError)(
+                f"llama.cpp can't make a context of {plan.context_length} tokens: {why}; "
                 "load with a smaller context_length or other options"
             )
         self.n_ctx = min(plan.context_length, c.llama_n_ctx(self.context))  # llama.cpp rounds up

@@ -21,6 +21,7 @@ class Engine:
     honours = ("grammar", "json_schema", "logit_bias", "response_format")
 
     def __init__(self, plan: Plan, progress: Callable[[float], None]) -> None:
+        _import_engine()
         from uml_llamacpp.log import EngineLog
         from uml_llamacpp.model import Model
         from uml_llamacpp.sequence import TokenSequence
@@ -79,6 +80,14 @@ class Engine:
             if count + 1 < limit:
                 self._sequence.add([token])
         yield Delta(finish_reason="length", completion_tokens=limit)
+
+
+def _import_engine() -> None:
+    """Import llama-cpp-python, which calls a library that is missing or can't be loaded a ``RuntimeError``."""
+    try:
+        import llama_cpp  # noqa: F401
+    except (OSError, RuntimeError) as error:
+        raise ImportError(str(error)) from error
 
 
 def load(plan: Plan, progress: Callable[[float], None]) -> Engine:

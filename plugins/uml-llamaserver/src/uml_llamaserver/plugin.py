@@ -10,13 +10,26 @@ from typing import Any
 
 from uml_core import API_VERSION, hookimpl
 from uml_core.host.engine import is_installed
-from uml_core.types import BackendInfo, Launch, Level, Match, ModelSource, Plan, Rejected, WorkerCommand
+from uml_core.types import (
+    BackendInfo,
+    Diagnosis,
+    Launch,
+    Level,
+    Match,
+    ModelSource,
+    Plan,
+    Rejected,
+    WorkerCommand,
+    WorkerExit,
+)
+from uml_llamaserver.diagnosis import diagnose
 from uml_llamaserver.flags import argv
 from uml_llamaserver.options import Options, Settings
 
 uml_api_version = API_VERSION
 
 SERVER = Path(__file__).with_name("server.py")  # by its path: another Python need not have this package
+ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
 ERROR_CODES = {
     "exceed_context_size_error": "context_length_exceeded",
     "not_supported_error": "task_not_supported",
@@ -49,7 +62,13 @@ def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:
     own = (str(plan.settings.get("python") or sys.executable), "-P", str(SERVER))
     return WorkerCommand(
         argv=argv(plan, launch) if plan.settings.get("binary") else own,
+        env=ENVIRONMENT,
         accepts="port",
         ready_path="/props",  # its /health answers anybody
         error_codes=ERROR_CODES,
     )
+
+
+@hookimpl
+def uml_diagnose_exit(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
+    return diagnose(plan, exit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from uml_core.inspection.file import shown
 from uml_core.types import Diagnosis, Plan, WorkerExit, WorkerState
 
 LOADING = frozenset({WorkerState.LAUNCHING, WorkerState.LOADING, WorkerState.PROBING})
+MARKED = re.compile(r"(?:[\d.]+ E |E\d{4} |\[?(?:error|ERROR|fatal|FATAL)\b)")
 SMALLEST_CONTEXT = 512
 SAID_CHARACTERS = 160
 
@@ -43,9 +45,10 @@ class Case:
         return tuple(line.strip() for line in self.exit.log_tail if line.strip())
 
     @property
-    def said(self) -> str:
-        """Its last line, for a sentence that has nothing better; empty if it said nothing."""
-        return self.quoted(self.lines[-1]) if self.lines else ""
+    def complaint(self) -> str:
+        """The first line that its log marks as an error, else its last: a worker of ours says there why it ends."""
+        marked = (line for line in self.lines if MARKED.match(line))
+        return next(marked, self.lines[-1] if self.lines else "")
 
     @staticmethod
     def quoted(line: str) -> str:

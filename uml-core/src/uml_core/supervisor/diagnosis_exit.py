@@ -106,13 +106,13 @@ def by_signal(case: Case) -> Diagnosis | None:
     confession = next((found for line in case.lines if (found := CONFESSIONS.search(line))), None)
     if confession is None:
         return case.found("worker_crashed", because, _other_engine(case))
-    because += f" and said: {case.quoted(confession[0])}"
+    because += f" and said '{case.quoted(confession[0])}'"
     return case.found("worker_crashed", because, _other_engine(case), evidence=confession.string)
 
 
 def by_code(case: Case) -> Diagnosis:
     """What is left: a number, and a last line."""
-    code, last = case.exit.code, case.said
+    code, last = case.exit.code, case.quoted(case.complaint)
     if code == 0:
         because = "its worker ended without an error, as it does when somebody sends it TERM"
         return case.found("worker_killed", because, _again(case))
@@ -120,14 +120,14 @@ def by_code(case: Case) -> Diagnosis:
         name, because, way_out = CODES[code]
         return case.found(
             name,
-            f"{because} ({last})" if last else f"{because} (exit code {code})",
+            f"{because} ({last or f'exit code {code}'})",
             way_out.format(backend=case.plan.backend, or_less=case.or_less()),
             deterministic=True,
             suggestion=case.less() if name == "insufficient_memory" else None,
         )
-    because = f"its worker gave up with exit code {code}" + (f" and said last: {last}" if last else "")
+    because = f"its worker gave up with exit code {code}" + (f" and said '{last}'" if last else "")
     name = "model_load_failed" if case.loading else "worker_crashed"
-    return case.found(name, because, "`uml logs` has all that it said")
+    return case.found(name, because, "`uml logs` has all that it said", evidence=case.complaint)
 
 
 def signal_of(exit: WorkerExit) -> str | None:

@@ -31,13 +31,15 @@ def by_log(case: Case) -> Diagnosis | None:
 
 
 def _told(case: Case, sign: Sign, match: re.Match[str]) -> Diagnosis:
+    named = next((group for group in match.groupdict().values() if group), case.plan.model.architecture)
     words = {
         "amount": _amount(match.string),
         "architecture": shown(case.plan.model.architecture or case.plan.model.format),
         "backend": case.plan.backend,
         "file": _file(case, match.string),
         "or_less": case.or_less(),
-        "what": _what(case, match),
+        "said": f" ({case.quoted(named)})" if named else "",
+        "what": f" '{shown(named)}'" if named else "",
     }
     less = case.less() if "{or_less}" in sign.way_out else None
     return case.found(
@@ -48,11 +50,6 @@ def _told(case: Case, sign: Sign, match: re.Match[str]) -> Diagnosis:
         suggestion=less,
         evidence=match.string,
     )
-
-
-def _what(case: Case, match: re.Match[str]) -> str:
-    named = next((group for group in match.groupdict().values() if group), case.plan.model.architecture)
-    return f" '{shown(named)}'" if named else ""
 
 
 def _amount(line: str) -> str:

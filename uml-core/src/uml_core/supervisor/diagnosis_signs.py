@@ -22,8 +22,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 class Sign:
     """Lines that mean one thing, and the two parts of the sentence to say then.
 
-    There, ``{file}`` and ``{amount}`` are what the line names, ``{what}`` is a group of the pattern. ``serving`` says
-    that it may also end a worker whose model had long been loaded, ``deterministic`` that the same load fails again.
+    There, ``{file}`` and ``{amount}`` are what the line names, ``{what}`` and ``{said}`` a group of the pattern, as a
+    name or as words. ``serving`` says that it may also end a worker whose model had long been loaded,
+    ``deterministic`` that the same load fails again.
     """
 
     pattern: re.Pattern[str] = field(converter=_compiled)
@@ -134,6 +135,12 @@ SIGNS = (
         code="invalid_model_file",
         because="{file} does not hold what the engine expects of a model of the kind '{architecture}'",
         way_out="download it again or take another conversion of it; a newer engine may read it as well",
+    ),
+    Sign(
+        pattern=r"llama_init_from_model: (?P<what>.+)",
+        code="model_load_failed",
+        because="its engine refuses the options of this load{said}",
+        way_out="load it with others",
     ),
     Sign(
         pattern=r"libcuda\.so[.\d]*: cannot open shared object|Found no NVIDIA driver|no CUDA-capable device"
