@@ -18,7 +18,7 @@ from statistics import NormalDist, median
 
 from attrs import frozen
 
-POINTS = 200
+POINTS = 120
 PARTS = 6
 LEAST_POINTS = 4 * PARTS
 LEAST_RISE = 0.25
@@ -58,7 +58,7 @@ def find_growth(points: Sequence[Point]) -> Trend | None:
 
 
 def thin(points: Sequence[Point]) -> list[Point]:
-    """Merge neighbours, by their medians, into 200 points at most, each with an x of its own."""
+    """Merge neighbours, by their medians, into 120 points at most, each with an x of its own."""
     size = math.ceil(len(points) / POINTS) or 1
     chunks = (points[start : start + size] for start in range(0, len(points), size))
     merged = [(median(x for x, _ in chunk), median(y for _, y in chunk)) for chunk in chunks]
