@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from uml_core import API_VERSION, hookimpl, plugins
-from uml_core.errors import NoBackendError
+from uml_core.errors import InsufficientMemoryError, ModelLoadError, NoBackendError
 from uml_core.host import probe_host
 from uml_core.inspection import inspect
 from uml_core.planning import Planner
@@ -12,7 +12,17 @@ from uml_core.registry import Registry
 from uml_core.settings import Settings
 from uml_core.supervisor import Supervisor
 from uml_core.testing import FakeBackend, FakeOptions, write_fake_model
-from uml_core.types import HostInfo, Level, LoadRequest, ModelFormat, ModelSource, ModelStore, StoredModel, Task
+from uml_core.types import (
+    Diagnosis,
+    HostInfo,
+    Level,
+    LoadRequest,
+    ModelFormat,
+    ModelSource,
+    ModelStore,
+    StoredModel,
+    Task,
+)
 
 
 class Core:
@@ -138,6 +148,42 @@ async def test_hook_uml_launch_worker(make_core):
     assert launch.token not in repr(launch)
 
 
+async def test_hook_uml_diagnose_exit(make_core):
+    class Knowing(FakeBackend):
+        asked = ()
+
+        @hookimpl
+        def uml_diagnose_exit(self, plan, exit):
+            self.asked = (*self.asked, (plan.backend, exit.code, exit.signal, exit.state, exit.log_tail))
+            return Diagnosis(
+                code="insufficient_memory",
+                message=f"'{plan.model_id}' could not be loaded: the drum is full; turn it over",
+                suggestion={"tokens": 3},
+                deterministic=True,
+            )
+
+    mine, other = Knowing("mine"), Knowing("other", level=Level.FALLBACK, formats=False)
+    core = make_core(mine, other)
+    with pytest.raises(InsufficientMemoryError, match="the drum is full; turn it over") as caught:
+        await core.load_and_unload(load_exit=7, log=["a last word"])
+    [(backend, code, signal, state, log_tail)] = mine.asked
+    assert (backend, code, signal, state) == ("mine", 7, None, "loading")
+    assert "a last word" in log_tail
+    assert other.asked == ()
+    assert "a last word" in caught.value.detail
+    assert caught.value.permanent
+
+
+async def test_hook_uml_diagnose_exit_that_has_no_answer_gets_cores(make_core):
+    class Unknowing(FakeBackend):
+        @hookimpl
+        def uml_diagnose_exit(self):
+            return None
+
+    with pytest.raises(ModelLoadError, match="could not be loaded: its worker gave up with exit code 7"):
+        await make_core(Unknowing()).load_and_unload(load_exit=7)
+
+
 async def test_hook_uml_cleanup_worker(make_core):
     mine, other = FakeBackend("mine"), FakeBackend("other", level=Level.FALLBACK, formats=False)
     await make_core(mine, other).load_and_unload(log=["a last word"])
@@ -194,7 +240,7 @@ async def test_hook_uml_model_status(make_core):
 
     watcher, backend = Watcher(), FakeBackend()
     await make_core(watcher, backend).load_and_unload()
-    assert [state for _, _, state in watcher.seen][:3] == ["launching", "loading", "ready"]
+    assert [state for _, _, state in watcher.seen][:4] == ["launching", "loading", "probing", "ready"]
     assert watcher.seen[-1][2] == "gone"
     assert watcher.seen[0][1] is None
     assert {generation for generation, _, _ in watcher.seen} == {1}
