@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uml_core.host.cgroup import Limits, read_cgroups
+from uml_core.host.cgroup import Limits, oom_kills, read_cgroups
 from uml_core.host.memory import measure_memory
 
 GB = 10**9
@@ -145,3 +145,70 @@ def test_memory_is_the_machines_or_less(limits, most_bytes, free_bytes):
     total, free = measure_memory(limits)
     assert 0 < total <= most_bytes
     assert 0 <= free <= min(free_bytes, total)
+
+
+def kills(tree: Tree, pid: int | None = None) -> int | None:
+    """Asked of that process; the tree's is "self", or one that has moved to be *pid*."""
+    tree.proc.rename(tree.folder / "self" if pid is None else tree.folder / str(pid))
+    return oom_kills(pid, proc=tree.folder)
+
+
+EVENTS = "low 0\nhigh 0\nmax 31\noom 4\noom_kill {count}\noom_group_kill 0"
+
+
+def events(tree: Tree, path: str, *, local: int | None, all_below: int) -> None:
+    tree.group(path)
+    (tree.folder / path / "memory.events").write_text(EVENTS.format(count=all_below))
+    if local is not None:
+        (tree.folder / path / "memory.events.local").write_text(EVENTS.format(count=local))
+
+
+def test_kills_in_version_2_are_those_of_the_group_itself(tree):
+    tree.mount("cgroup2")
+    tree.join("0::/box/worker")
+    events(tree, "sys/box/worker", local=1, all_below=3)
+    events(tree, "sys/box", local=7, all_below=9)
+    assert kills(tree, 17) == 1
+
+
+def test_kills_before_there_were_local_ones(tree):
+    tree.mount("cgroup2")
+    tree.join("0::/box")
+    events(tree, "sys/box", local=None, all_below=3)
+    assert kills(tree) == 3
+
+
+def test_kills_of_a_group_without_the_memory_controller_are_counted_around_it(tree):
+    tree.mount("cgroup2")
+    tree.join("0::/box/worker")
+    tree.group("sys/box/worker", cpu_max="max 100000")
+    events(tree, "sys/box", local=2, all_below=2)
+    assert kills(tree) == 2
+
+
+def test_kills_in_version_1(tree):
+    tree.mount("cgroup", "rw,memory", at="memory")
+    tree.mount("cgroup2", at="unified")
+    tree.join("4:memory:/box", "0::/")
+    tree.group("memory/box", memory_oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 5")
+    tree.group("memory", memory_oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 8")
+    assert kills(tree) == 5
+
+
+def test_kills_that_nobody_counts(tree):
+    tree.mount("cgroup2")
+    tree.join("0::/")
+    tree.group("sys", memory_stat="anon 1")
+    assert kills(tree) is None
+
+
+def test_kills_of_a_kernel_that_does_not_count_them(tree):
+    tree.mount("cgroup", "rw,memory", at="memory")
+    tree.join("4:memory:/box")
+    tree.group("memory/box", memory_oom_control="oom_kill_disable 0\nunder_oom 0")
+    assert kills(tree) is None
+
+
+def test_kills_of_nobody(tmp_path):
+    assert oom_kills(2**22 + 1) is None
+    assert oom_kills(proc=tmp_path / "none") is None
