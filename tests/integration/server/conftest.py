@@ -12,20 +12,42 @@ from typing import Any
 
 import httpx
 import pytest
-from attrs import field, frozen, mutable
+from attrs import evolve, field, frozen, mutable
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from uml_core import plugins as plugin_loader
-from uml_core.errors import InvalidModelFileError, ModelLoadingError, ModelNotFoundError, TaskNotSupportedError
+from uml_core.errors import (
+    ConflictError,
+    InvalidModelFileError,
+    ModelLoadingError,
+    ModelNotFoundError,
+    NotFoundError,
+    RequestCancelledError,
+    TaskNotSupportedError,
+    UMLError,
+)
 from uml_core.server.app import create_app
 from uml_core.server.in_flight import InFlight
 from uml_core.server.pace import Pace
 from uml_core.server.protocol import GatewayProtocol
 from uml_core.settings import Settings
 from uml_core.supervisor.client import WorkerClient
+from uml_core.supervisor.events import Events
+from uml_core.supervisor.messages import Ticket, Waiting
+from uml_core.supervisor.views import job_view
 from uml_core.tasks import plugin as tasks
-from uml_core.types import LoadRequest, ModelSource, Plan, StoredModel, WorkerState
+from uml_core.types import (
+    JobStatus,
+    LoadProgress,
+    LoadRequest,
+    ModelSource,
+    Plan,
+    StoredModel,
+    SwitchState,
+    WorkerExit,
+    WorkerState,
+)
 
 TOKEN = "t0ken"
 
@@ -181,62 +203,186 @@ class ActiveStandIn:
     pid: int | None = 1
     leases: int = 0
     since: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    progress: float | None = None
+    progress: LoadProgress | None = None
+    restarts: int = 0
+    health: str = "ok"
+
+
+@frozen
+class LeaseStandIn:
+    worker: WorkerClient
+    generation: int
+    queue_s: float = 0.25
 
 
 @mutable
 class SupervisorStandIn:
-    """Lends a client of the raw worker. ``loading`` keeps every load waiting until it is set."""
+    """Lends a client of the raw worker. ``loading`` keeps every job waiting until it is set; ``failure`` ends it.
+
+    ``exits`` are the generations that have ended; each attempt at a request gets the next generation.
+    """
 
     worker: RawWorker | None
     options: dict[str, Any] = field(factory=dict)
     loaded: str | None = "org/model"
     state: WorkerState = WorkerState.READY
     loading: asyncio.Event | None = None
+    failure: UMLError | None = None
+    eta_s: float | None = None
     leases: int = 0
     given: int = 0
-    waiting: int = 0
-    accepting: bool = True
+    held: int = 0
+    why_not: str | None = None
+    exits: set[int] = field(factory=set)
+    exit_s: float = 0.0
+    refused: dict[int, UMLError] = field(factory=dict)
+    tickets: list[Ticket] = field(factory=list)
     loads: list[LoadRequest] = field(factory=list)
+    queue: list[Waiting] = field(factory=list)
+    events: Events = field(factory=Events)
+    known: dict[str, JobStatus] = field(factory=dict)
+    tasks: dict[str, asyncio.Task[None]] = field(factory=dict)
 
     def active(self) -> ActiveStandIn | None:
         return ActiveStandIn(plan_of(self.loaded), self.state, leases=self.leases) if self.loaded else None
 
+    def waiting(self) -> list[Waiting]:
+        return self.queue
+
+    # Requests
+
     @contextlib.asynccontextmanager
-    async def lease(self, request: LoadRequest, task: str, *, wait_s: float | None = None) -> AsyncIterator[Any]:
+    async def lease(
+        self, request: LoadRequest, task: str, *, wait_s: float | None = None, ticket: Ticket
+    ) -> AsyncIterator[LeaseStandIn]:
+        self.tickets.append(ticket)
+        if error := self.refused.get(ticket.attempt):
+            raise error
         if task != "text-generation":
             raise TaskNotSupportedError(f"model '{request.model}' can't do {task}")
         if request.model != self.loaded:
-            await self._load(request, wait_s)
+            await self._wait_for(request, wait_s)
         assert self.worker is not None
+        generation = 6 + ticket.attempt
         self.leases += 1
         self.given += 1
         try:
-            yield self.worker.client(model_id=request.model, **self.options)
+            yield LeaseStandIn(
+                self.worker.client(model_id=request.model, generation=generation, **self.options), generation
+            )
         finally:
             self.leases -= 1
 
-    async def _load(self, request: LoadRequest, wait_s: float | None) -> None:
-        self.waiting += 1
+    async def _wait_for(self, request: LoadRequest, wait_s: float | None) -> None:
+        job = await self.submit(request)
+        self.held += 1
         try:
             async with asyncio.timeout(wait_s):
-                if self.loading is not None:
-                    await self.loading.wait()
+                job = await self.wait(job.id)
         except TimeoutError:
-            raise ModelLoadingError(f"model '{request.model}' is still being loaded", retry_after_s=5) from None
+            error = ModelLoadingError(f"model '{request.model}' is still being loaded", retry_after_s=5)
+            error.job = self.job(job.id)
+            raise error from None
         finally:
-            self.waiting -= 1
-        self.loads.append(request)
-        self.loaded = request.model
+            self.held -= 1
+        if job.cause:
+            raise job.cause
 
-    async def load(self, request: LoadRequest, *, allow_path: bool = False) -> Plan:
+    async def crash_of(self, generation: int) -> WorkerExit | None:
+        await asyncio.sleep(self.exit_s)
+        ended = WorkerExit(code=None, signal=9, state="busy", intended=False)
+        return ended if generation in self.exits else None
+
+    # Jobs
+
+    async def submit(self, request: LoadRequest, *, allow_path: bool = False) -> JobStatus:
         assert not allow_path
-        await self._load(request, None)
-        return plan_of(request.model)
+        for job in self.known.values():
+            if job.request == request and not job.ended:
+                return job
+        if self.loaded == request.model:
+            return self._note(self._new("load", request), SwitchState.COMMITTED)
+        return self._begin(self._new("load", request))
 
-    async def unload(self) -> str | None:
-        unloaded, self.loaded = self.loaded, None
-        return unloaded
+    async def submit_unload(self) -> JobStatus:
+        return self._begin(self._new("unload", None))
+
+    def _new(self, kind: str, request: LoadRequest | None) -> JobStatus:
+        plan = plan_of(request.model) if request else None
+        return JobStatus(
+            id=f"job_{len(self.known) + 1}",
+            kind=kind,
+            state=SwitchState.CHECKING,
+            request=request,
+            plan=plan,
+            previous=self.loaded,
+            reason=f"{kind} was asked for",
+            created=datetime.now(UTC),
+            progress=LoadProgress(stage="loading", part=0.5, source="log", eta_s=self.eta_s),
+        )
+
+    def _begin(self, job: JobStatus) -> JobStatus:
+        self.tasks[job.id] = asyncio.create_task(self._perform(job))
+        return self._note(job, SwitchState.STARTING)
+
+    def _note(self, job: JobStatus, state: SwitchState, **rest: Any) -> JobStatus:
+        ended = state not in {SwitchState.CHECKING, SwitchState.STARTING}
+        finished = {"finished": datetime.now(UTC), "seconds": 0.1, "progress": None} if ended else {}
+        job = self.known[job.id] = evolve(job, state=state, **finished, **rest)
+        self.events.publish("job", job_view(job))
+        return job
+
+    async def _perform(self, job: JobStatus) -> None:
+        try:
+            if self.loading is not None:
+                await self.loading.wait()
+        except asyncio.CancelledError:
+            self._note(job, SwitchState.CANCELLED, cause=RequestCancelledError("the load was cancelled"))
+        else:
+            if self.failure:
+                self._note(job, SwitchState.ROLLED_BACK, cause=self.failure, rolled_back=True)
+                return
+            self.loaded = job.request.model if job.request else None
+            if job.request:
+                self.loads.append(job.request)
+            self._note(job, SwitchState.COMMITTED, switched=True, port=18650)
+
+    async def wait(self, job_id: str) -> JobStatus:
+        if job_id in self.tasks:
+            await asyncio.wait([self.tasks[job_id]])
+        return self.job(job_id)
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        if self.job(job_id).ended:
+            raise ConflictError(f"job '{job_id}' has ended")
+        self.tasks[job_id].cancel()
+        return await self.wait(job_id)
+
+    def job(self, job_id: str) -> JobStatus:
+        if job_id not in self.known:
+            raise NotFoundError(f"there is no job '{job_id}'")
+        return self.known[job_id]
+
+    def jobs(self) -> list[JobStatus]:
+        return sorted(self.known.values(), key=lambda job: (job.ended, job.id))
+
+    async def close(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+
+@mutable
+class RowsStandIn:
+    """Keeps rows as they come."""
+
+    run_id: str = "run"
+    degraded: str | None = None
+    rows: list[dict[str, Any]] = field(factory=list)
+
+    def put(self, table: str, row: dict[str, Any]) -> None:
+        assert table == "requests"
+        self.rows.append(dict(row))
 
 
 def plan_of(model_id: str) -> Plan:
@@ -284,6 +430,7 @@ class Gateway:
     http: httpx.AsyncClient
     connections: set[Any]
     worker: RawWorker | None = None
+    storage: RowsStandIn = field(factory=RowsStandIn)
 
     @property
     def port(self) -> int:
@@ -318,11 +465,13 @@ async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Call
         ) -> Gateway:
             worker = await start_worker(script) if script else None
             supervisor = SupervisorStandIn(worker, **supervised)
+            stack.push_async_callback(supervisor.close)
+            storage = RowsStandIn()
             registry, in_flight = RegistryStandIn(tmp_path), InFlight()
             builtins = {"tasks": tasks} | ({"extra": extra} if extra else {})
             plugins = plugin_loader.load(builtins=builtins, entry_points=[])
             settings = Settings(data_dir=tmp_path, server=server or {})
-            app = create_app(settings, plugins, registry, supervisor, in_flight=in_flight, pace=pace)
+            app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight, pace=pace)
             config = Config(app, http="httptools", ws="none", lifespan="off", log_config=None, proxy_headers=False)
             config.load()
             state = ServerState()
@@ -332,7 +481,7 @@ async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Call
             stack.push_async_callback(_close, listening, state)
             url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
-            return Gateway(url, app, supervisor, registry, in_flight, http, state.connections, worker)
+            return Gateway(url, app, supervisor, registry, in_flight, http, state.connections, worker, storage)
 
         yield start
 

@@ -1,4 +1,4 @@
-"""Loading, unloading and looking."""
+"""Looking: what is loaded, what could be, and whether all is well."""
 
 from __future__ import annotations
 
@@ -6,61 +6,7 @@ import asyncio
 import threading
 import time
 
-import pytest
-
-
-async def test_load_and_unload(start_gateway):
-    gateway = await start_gateway(loaded=None)
-    response = await gateway.http.post(
-        "/load_model", json={"model": "other", "context_length": 512, "options": {"a": 1}}
-    )
-    body = response.json()
-    assert body.pop("seconds") >= 0
-    assert body == {
-        "model": "other",
-        "backend": "fake",
-        "state": "ready",
-        "port": 18650,
-        "context_length": 4096,
-        "tasks": ["text-generation"],
-        "reason": "",
-    }
-    (load,) = gateway.supervisor.loads
-    assert (load.model, load.context_length, load.options) == ("other", 512, {"a": 1})
-    assert (await gateway.http.post("/unload_model", json={})).json() == {"unloaded": "other"}
-    assert (await gateway.http.post("/unload_model", json={})).json() == {"unloaded": None}
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "param"),
-    [
-        ({}, 400, "model"),
-        ({"model": ""}, 400, "model"),
-        ({"model": "other", "extra": 1}, 400, "extra"),
-        ({"model": "other", "parallel": 0}, 400, "parallel"),
-        ({"model": "other", "context_length": 10**9}, 400, "context_length"),
-        ({"model": "other", "options": [1]}, 400, "options"),
-        ({"model": "/etc/passwd"}, 400, "model"),
-        ({"model": "./x.gguf"}, 400, "model"),
-        ({"model": "../x.gguf"}, 400, "model"),
-        ({"model": "~/x.gguf"}, 400, "model"),
-        ({"model": "C:\\x.gguf"}, 400, "model"),
-        ({"model": "a/../../x"}, 400, "model"),
-        ({"model": "nobody"}, 404, "model"),
-    ],
-)
-async def test_a_load_that_is_refused_touches_nothing(start_gateway, body, status, param):
-    gateway = await start_gateway()
-    response = await gateway.http.post("/load_model", json=body)
-    assert (response.status_code, response.json()["error"]["param"]) == (status, param)
-    assert (gateway.supervisor.loads, gateway.supervisor.loaded) == ([], "org/model")
-
-
-async def test_unload_takes_nothing_but_an_empty_object(start_gateway):
-    gateway = await start_gateway()
-    response = await gateway.http.post("/unload_model", json={"model": "x"})
-    assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
-    assert gateway.supervisor.loaded == "org/model"
+from uml_core.errors import ShuttingDownError
 
 
 async def test_what_is_loaded(start_gateway):
@@ -75,8 +21,16 @@ async def test_what_is_loaded(start_gateway):
         "port": 18650,
         "token_limit": 4096,
     }
+    assert (active["restarts"], active["health"], active["queue"], active["job"]) == (0, "ok", 0, None)
     await gateway.http.post("/unload_model", json={})
-    assert (await gateway.http.get("/active_model")).json() == {"model": None}
+    assert (await gateway.http.get("/active_model")).json() == {"model": None, "queue": 0, "job": None}
+
+
+async def test_the_job_at_work_is_seen_although_nothing_is_loaded(start_gateway):
+    gateway = await start_gateway(loaded=None, loading=asyncio.Event())
+    await gateway.http.post("/load_model", json={"model": "other"})
+    said = (await gateway.http.get("/active_model")).json()
+    assert (said["model"], said["job"]["model"], said["job"]["progress"]["part"]) == (None, "other", 0.5)
 
 
 async def test_models_are_listed_with_what_is_wrong(start_gateway):
@@ -121,8 +75,8 @@ async def test_looking_is_answered_while_a_model_loads_and_the_disk_is_slow(star
         assert slow_disk.wait(10)
         return scan(registry)
 
-    load = asyncio.create_task(gateway.http.post("/load_model", json={"model": "other"}))
-    await until(lambda: gateway.supervisor.waiting == 1)
+    load = asyncio.create_task(gateway.http.post("/load_model", json={"model": "other", "wait": True}))
+    await until(lambda: gateway.supervisor.known)
     monkeypatch.setattr(type(gateway.registry), "models", models)
     listing = asyncio.create_task(gateway.http.get("/models"))
     for path in ("/livez", "/readyz", "/active_model", "/plugins"):
@@ -135,11 +89,24 @@ async def test_looking_is_answered_while_a_model_loads_and_the_disk_is_slow(star
 
 async def test_ready_with_no_model_loaded_but_not_when_nothing_is_taken(start_gateway):
     gateway = await start_gateway(loaded=None)
+    ready = {"status": "ok", "model": None, "state": "unloaded", "reason": None, "degraded": []}
     response = await gateway.http.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"status": "ok", "model": None, "state": "unloaded"})
-    gateway.supervisor.accepting = False
-    assert (await gateway.http.get("/readyz")).status_code == 503
+    assert (response.status_code, response.json()) == (200, ready)
+    gateway.supervisor.why_not = "slot 0 is quarantined: process 12 can't be ended"
+    response = await gateway.http.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (503, "unavailable")
+    assert response.json()["reason"] == gateway.supervisor.why_not
+    gateway.in_flight.draining = True
+    assert (await gateway.http.get("/readyz")).json()["reason"] == ShuttingDownError().message
     assert (await gateway.http.get("/livez")).status_code == 200
+
+
+async def test_ready_although_the_disk_is_full(start_gateway):
+    gateway = await start_gateway()
+    gateway.storage.degraded = "the disk is full"
+    response = await gateway.http.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "ok")
+    assert response.json()["degraded"] == ["storage: the disk is full"]
 
 
 async def test_plugins_are_listed(start_gateway):
@@ -159,6 +126,8 @@ async def test_the_schema_has_every_path_and_no_page_is_served(start_gateway):
     gateway = await start_gateway()
     schema = (await gateway.http.get("/openapi.json")).json()
     assert {"/v1/chat/completions", "/v1/completions", "/v1/models", "/load_model", "/models"} <= set(schema["paths"])
+    assert {"/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/events", "/queue"} <= set(schema["paths"])
+    assert schema["paths"]["/jobs/{job_id}/events"]["get"]["parameters"][0]["name"] == "job_id"
     body = schema["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/CreateChatCompletionRequest"}
     assert "ChatCompletionRequestMessage" in schema["components"]["schemas"]

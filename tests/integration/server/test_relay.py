@@ -270,13 +270,13 @@ async def test_a_client_that_leaves_ends_the_work(start_gateway, wire, until, wh
     request = gateway.chat(stream=when != "not streamed")
     task = asyncio.create_task(request)
     if when == "queued for a load":
-        await until(lambda: gateway.supervisor.waiting == 1)
+        await until(lambda: gateway.supervisor.held == 1)
     else:
         await until(lambda: gateway.worker.asked)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await until(lambda: gateway.in_flight.count == 0)
-    assert (gateway.supervisor.leases, gateway.supervisor.waiting) == (0, 0)
+    assert (gateway.supervisor.leases, gateway.supervisor.held) == (0, 0)
     if gateway.worker.asked:
         await asyncio.wait_for(gateway.worker.gone.wait(), 5)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -10,18 +10,27 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uml_core.plugins import Plugins
+from uml_core.server.attempts import Attempts
 from uml_core.server.catalog import Catalog, Models
+from uml_core.server.choice import ModelChoice
+from uml_core.server.endpoint import TaskEndpoint
+from uml_core.server.events import PATHS, EventsEndpoint
 from uml_core.server.framework import UMLApp, by_path
 from uml_core.server.front import Front
 from uml_core.server.in_flight import InFlight
+from uml_core.server.jobs import jobs_router
+from uml_core.server.journal import Journal
+from uml_core.server.loading import loading_router
 from uml_core.server.management import management_router
-from uml_core.server.openai import TaskEndpoint, models_router
+from uml_core.server.openai import models_router
 from uml_core.server.pace import Pace
 from uml_core.server.performance import Performance
 from uml_core.server.security import Security
 from uml_core.settings import Settings
+from uml_core.types import Task
 
 if TYPE_CHECKING:
+    from uml_core.storage import Storage
     from uml_core.supervisor import Supervisor
 
 
@@ -31,38 +40,46 @@ def create_app(
     registry: Models,
     supervisor: Supervisor,
     *,
+    storage: Storage | None = None,
     in_flight: InFlight | None = None,
     pace: Pace | None = None,
 ) -> FastAPI:
     """Build the HTTP face.
 
+    :param storage: where a row for each request is kept; none are when absent
     :param in_flight: where the requests that are under way are counted, for who shuts the server down
     :param pace: the waiting times, if they are to differ from the usual ones
     """
     in_flight = InFlight() if in_flight is None else in_flight
-    pace = pace or Pace()
+    pace = pace or Pace(stall_s=settings.server.stall_s)
     catalog, performance = Catalog(registry), Performance()
-    endpoints = {
-        path: TaskEndpoint(
-            tasks,
+    choice = ModelChoice(supervisor=supervisor, catalog=catalog, autoload=settings.server.autoload)
+    attempts = Attempts(supervisor=supervisor, performance=performance, wait_s=settings.server.load_wait_s)
+    journal, limit_s = Journal(storage), settings.server.request_limit_s
+
+    def endpoint_of(tasks: Sequence[Task]) -> TaskEndpoint:
+        return TaskEndpoint(tasks, choice=choice, attempts=attempts, journal=journal, pace=pace, limit_s=limit_s)
+
+    endpoints = {path: endpoint_of(tasks) for path, tasks in by_path(plugins.tasks())}
+    app = UMLApp(plugins.tasks(), streams=PATHS)
+    secured = Security(TaskPaths(app.inside, endpoints), settings=settings.server, pace=pace)
+    app.face = Front(secured, in_flight=in_flight, last_words_s=pace.stall_s)
+    for path, endpoint in endpoints.items():
+        app.router.routes.append(Route(path, endpoint, methods=["POST"], name=path))
+    events = EventsEndpoint(supervisor=supervisor, in_flight=in_flight, pace=pace)
+    for path in PATHS:
+        app.router.routes.append(Route(path, events, methods=["GET"], name=path))
+    app.include_router(models_router(catalog, supervisor))
+    app.include_router(loading_router(supervisor=supervisor, catalog=catalog, pace=pace))
+    app.include_router(jobs_router(supervisor=supervisor, queue_limit=settings.supervisor.queue_limit))
+    app.include_router(
+        management_router(
+            plugins=plugins,
             supervisor=supervisor,
             catalog=catalog,
             performance=performance,
-            settings=settings.server,
-            pace=pace,
-        )
-        for path, tasks in by_path(plugins.tasks())
-    }
-    app = UMLApp(plugins.tasks())
-    app.face = Front(
-        Security(TaskPaths(app.inside, endpoints), settings=settings.server, pace=pace), in_flight=in_flight
-    )
-    for path, endpoint in endpoints.items():
-        app.router.routes.append(Route(path, endpoint, methods=["POST"], name=path))
-    app.include_router(models_router(catalog, supervisor))
-    app.include_router(
-        management_router(
-            plugins=plugins, supervisor=supervisor, catalog=catalog, performance=performance, in_flight=in_flight
+            in_flight=in_flight,
+            storage=storage,
         )
     )
     return app

@@ -11,6 +11,7 @@ from uml_core.settings import Settings
 if TYPE_CHECKING:
     from uml_core.planning import Planner
     from uml_core.registry import Registry
+    from uml_core.storage import Storage
     from uml_core.supervisor import Supervisor
 
 
@@ -45,8 +46,20 @@ def planner_of(settings: Settings, plugins: Plugins, registry: Registry) -> Plan
     return Planner(plugins, registry, settings)
 
 
-def supervisor_of(settings: Settings, plugins: Plugins, registry: Registry) -> Supervisor:
-    """What loads it; to be entered as a context."""
+def storage_of(settings: Settings) -> Storage:
+    """The database; to be started, and to be closed after everything that writes to it."""
+    from uml_core.storage import Storage
+
+    return Storage(settings.data_dir)
+
+
+def supervisor_of(
+    settings: Settings, plugins: Plugins, registry: Registry, *, storage: Storage | None = None
+) -> Supervisor:
+    """What loads it; to be entered as a context.
+
+    :param storage: where it writes down what happens
+    """
     from uml_core.supervisor import Supervisor
 
-    return Supervisor(plugins, planner_of(settings, plugins, registry), settings)
+    return Supervisor(plugins, planner_of(settings, plugins, registry), settings, storage=storage)

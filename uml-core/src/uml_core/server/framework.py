@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -20,6 +21,7 @@ from uml_core.server.exchange import Exchange
 from uml_core.server.front import unexpected
 from uml_core.types import Task
 
+_PARAMETER = re.compile(r"\{(\w+)\}")
 NO_TELEMETRY: dict[str, Any] = {
     "telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 }
@@ -31,9 +33,14 @@ class UMLApp(FastAPI):
 
     face: ASGIApp
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], *, streams: Mapping[str, str]) -> None:
+        """Begin with no path.
+
+        :param streams: what each path of server-sent events tells, for the schema
+        """
         super().__init__(title="UML", version=__version__, docs_url=None, redoc_url=None, **NO_TELEMETRY)
         self._tasks = tasks
+        self._streams = streams
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(RequestValidationError, _on_invalid_body)
         self.add_exception_handler(UMLError, _on_error)
@@ -52,6 +59,8 @@ class UMLApp(FastAPI):
         if self.openapi_schema is None:
             schema = get_openapi(title=self.title, version=self.version, routes=self.routes)
             self._describe_tasks(schema)
+            for path, summary in self._streams.items():
+                schema["paths"][path] = {"get": _stream(path, summary)}
             self.openapi_schema = schema
         return self.openapi_schema
 
@@ -71,6 +80,15 @@ class UMLApp(FastAPI):
                     "responses": {"200": {"description": "the answer, or a stream of server-sent events"}},
                 }
             }
+
+
+def _stream(path: str, summary: str) -> dict[str, Any]:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(path)
+    ]
+    answer = {"description": "server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    return {"tags": ["management"], "summary": summary, "parameters": parameters, "responses": {"200": answer}}
 
 
 def by_path(tasks: Sequence[Task]) -> list[tuple[str, list[Task]]]:

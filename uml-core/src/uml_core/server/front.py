@@ -9,8 +9,8 @@ from time import monotonic
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from uml_core.errors import InternalServerError, UMLError
-from uml_core.server.exchange import ClientGone, Exchange
+from uml_core.errors import InternalServerError, ShuttingDownError, UMLError
+from uml_core.server.exchange import ClientGone, Exchange, Over
 from uml_core.server.in_flight import InFlight
 
 CLIENT_CLOSED = 499
@@ -25,9 +25,14 @@ requests = structlog.get_logger()
 class Front:
     """A pure ASGI app around another; errors of the tree may be raised anywhere within."""
 
-    def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
+    def __init__(self, app: ASGIApp, *, in_flight: InFlight, last_words_s: float) -> None:
+        """Wrap *app*.
+
+        :param last_words_s: how long a client may take to hear why its answer ends early
+        """
         self._app = app
         self._in_flight = in_flight
+        self._last_words_s = last_words_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,30 +44,44 @@ class Front:
             await self._answer(exchange, receive)
         finally:
             self._in_flight.discard(exchange)
-            exchange.loop.call_soon(_log, exchange)  # the answer's bytes leave first
+            exchange.loop.call_soon(_end, exchange)  # the answer's bytes leave first
 
     async def _answer(self, exchange: Exchange, receive: Receive) -> None:
         try:
             self._in_flight.check_open(exchange.scope["method"])
             await self._app(exchange.scope, receive, exchange.send)
-        except ClientGone:
-            return
+        except ClientGone as gone:
+            exchange.ended = gone.code
         except asyncio.CancelledError:
             reason = exchange.interruption()
             if reason is None:
+                exchange.ended = exchange.ended or ShuttingDownError.code
                 raise
-            if isinstance(reason, UMLError):
-                await exchange.fail(reason)
+            await self._conclude(exchange, reason)
         except UMLError as error:
-            await exchange.fail(error)
+            await self._conclude(exchange, error)
         except Exception:
             log.exception("unexpected error at %s in request %s", exchange.scope["path"], exchange.id)
-            await exchange.fail(unexpected(exchange))
+            await self._conclude(exchange, unexpected(exchange))
+
+    async def _conclude(self, exchange: Exchange, reason: UMLError | ClientGone | Over) -> None:
+        """Say the last words; a client that takes nothing can't have them, and is cut off."""
+        try:
+            async with asyncio.timeout(self._last_words_s):
+                await exchange.conclude(reason)
+        except TimeoutError:
+            exchange.abort()
 
 
 def unexpected(exchange: Exchange) -> InternalServerError:
     """What the client is told of an error that nobody foresaw: where to look, and nothing of the inside."""
     return InternalServerError(f"something went wrong here; the log has it under '{exchange.id}'")
+
+
+def _end(exchange: Exchange) -> None:
+    if exchange.at_end is not None:
+        exchange.at_end(exchange)
+    _log(exchange)
 
 
 def _log(exchange: Exchange) -> None:
@@ -80,6 +99,8 @@ def _log(exchange: Exchange) -> None:
         facts |= {"model": exchange.model, "generation": exchange.generation}
     if exchange.usage.completion_tokens is not None:
         facts |= {"prompt_tokens": exchange.usage.prompt_tokens, "tokens": exchange.usage.completion_tokens}
+    if exchange.attempts > 1:
+        facts["attempts"] = exchange.attempts
     if exchange.ended is not None:
         facts["ended"] = exchange.ended
     requests.info("request", **facts)

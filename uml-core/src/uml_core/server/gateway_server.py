@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from uml_core.server.ending import Ending
 from uml_core.server.in_flight import InFlight
 from uml_core.server.protocol import GatewayProtocol
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 class GatewayServer(uvicorn.Server):
     """uvicorn with a shutdown that lets requests end, and tells those that can't why."""
 
-    def __init__(self, app: Callable[..., object], in_flight: InFlight, *, drain_s: float) -> None:
+    def __init__(self, app: Callable[..., object], in_flight: InFlight, *, ending: Ending) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -33,11 +34,11 @@ class GatewayServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # else a client on this machine says who it is and which scheme it used
                 timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=5,
+                timeout_graceful_shutdown=ending.connections_s,  # type: ignore[arg-type]  # a float is as good
             )
         )
         self._in_flight = in_flight
-        self._drain_s = drain_s
+        self._ending = ending
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
 
@@ -49,8 +50,9 @@ class GatewayServer(uvicorn.Server):
     def stop(self) -> None:
         """Drain and end; asked again, end what runs; asked a third time, end at once."""
         if self._draining is None:
+            self._ending.enforce()
             if self._in_flight.count:
-                log.warning(WAITING, self._in_flight.count, self._drain_s)
+                log.warning(WAITING, self._in_flight.count, self._ending.drain_s)
             self._draining = self._loop.create_task(self._drain(), name="drain")
         elif not self.should_exit:
             self._in_flight.interrupt()
@@ -58,5 +60,6 @@ class GatewayServer(uvicorn.Server):
             self.force_exit = True
 
     async def _drain(self) -> None:
-        await self._in_flight.drain(self._drain_s)
+        ending = self._ending
+        await self._in_flight.drain(ending.drain_s, last_words_s=ending.last_words_s, abort_s=ending.abort_s)
         self.should_exit = True

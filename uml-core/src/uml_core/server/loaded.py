@@ -42,7 +42,9 @@ def description(active: Active, performance: Performance) -> dict[str, Any]:
         "parallel": plan.parallel,
         "generation": active.generation,
         "leases": active.leases,
-        "progress": active.progress,
+        "progress": active.progress.part if active.progress else None,
         "since": active.since.isoformat(),
+        "restarts": active.restarts,
+        "health": active.health,
         "performance": performance.summary(active.generation),
     }

@@ -10,9 +10,11 @@ class Pace:
     """``body_s`` is a request body's time to arrive, with a second more for each 64 KiB of it.
 
     ``hold_s`` is how long the head of a stream waits for its first frame: until then an error can be a real HTTP
-    error. ``ping_s`` is the longest silence of a stream; then comes a comment.
+    error. ``ping_s`` is the longest silence of a stream; then comes a comment. ``stall_s`` is how long a client may
+    take nothing of what waits for it.
     """
 
     body_s: float = 15.0
     hold_s: float = 5.0
     ping_s: float = 15.0
+    stall_s: float = 30.0

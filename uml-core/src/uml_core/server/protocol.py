@@ -44,6 +44,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Go on with a head that is whole."""
         self._end_head()
+        self.scope["uml.transport"] = self.transport  # type: ignore[typeddict-unknown-key]  # to cut off a client
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +116,9 @@ class JoiningTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size() + len(self._head)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._transport.get_extra_info(name, default)

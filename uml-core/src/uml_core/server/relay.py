@@ -8,16 +8,16 @@ from uml_core.server.attendance import Attendance
 from uml_core.server.exchange import Exchange
 from uml_core.server.failure import error_of
 from uml_core.server.frames import renamed_body
+from uml_core.server.question import Question
 from uml_core.server.stream import EventStream
 from uml_core.server.usage import Usage
 from uml_core.supervisor.client import WorkerClient
 from uml_core.types import WorkerResponse
 
 
-async def relay(response: WorkerResponse, attendance: Attendance, worker: WorkerClient, *, wants_usage: bool) -> None:
+async def relay(response: WorkerResponse, attendance: Attendance, worker: WorkerClient, question: Question) -> None:
     """Pass an answer on; returns when the client has all of it.
 
-    :param wants_usage: whether the client asked for the chunk that counts tokens
     :raises UMLError: the engine refused, failed, or fell silent; whether the answer has begun by then or not, the
         caller tells the client
     """
@@ -25,25 +25,25 @@ async def relay(response: WorkerResponse, attendance: Attendance, worker: Worker
         raise error_of(await response.read(), status=response.status, codes=worker.error_codes)
     if response.headers.get("content-type", "").startswith("text/event-stream"):
         attendance.stream_is_due()
-        await _relay_stream(response, attendance.exchange, worker, wants_usage=wants_usage)
+        await _relay_stream(response, attendance.exchange, worker, question)
     else:
         await _relay_body(response, attendance.exchange, worker)
 
 
-async def _relay_stream(
-    response: WorkerResponse, exchange: Exchange, worker: WorkerClient, *, wants_usage: bool
-) -> None:
+async def _relay_stream(response: WorkerResponse, exchange: Exchange, worker: WorkerClient, question: Question) -> None:
     events = EventStream(
         error_codes=worker.error_codes,
-        wants_usage=wants_usage,
+        wants_usage=question.wants_usage,
+        needs_reason=question.task.finish_reason,
         model=worker.model_id if worker.rewrites_frames else None,
     )
     async for data in response:
         block = events.take(data)
         if block:
             if exchange.first_s is None:
-                exchange.first_s = monotonic()
                 await exchange.begin_stream()
+                if b"data:" in block:  # comments are no answer yet
+                    exchange.first_s = monotonic()
             await exchange.write(block, last=events.finished)
         if events.finished or events.error:
             break

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from uml_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from uml_core.client.gateway import Gateway
+    from uml_core.server.ending import Ending
     from uml_core.settings import Settings
+    from uml_core.storage import Storage
 
 
-def run(settings: Settings, *, on_ready: Callable[[Gateway], None] | None = None) -> None:
+def run(settings: Settings, *, on_ready: Callable[[Gateway], None] | None = None, ending: Ending | None = None) -> None:
     """Serve until SIGTERM or SIGINT; returns when the last request has ended and the worker is gone.
 
+    If that takes longer than *ending* allows in all, the process ends here and now, and the worker with it.
+
     :param on_ready: called once, when requests are taken
+    :param ending: how long which part of the end may take, if it is to differ from the usual
     :raises UMLError: it can't be started: an address that strangers could reach, a taken port, another gateway
     """
     gc.disable()  # starting makes a quarter of a million objects, and none of them is garbage
@@ -32,13 +38,14 @@ def run(settings: Settings, *, on_ready: Callable[[Gateway], None] | None = None
             on_ready(gateway)
 
     from uml_core.server import logs
+    from uml_core.server.ending import Ending, in_time
 
     logs.configure(file=settings.log_folder / "gateway.log")
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, on_ready=ready))
+    with in_time(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, on_ready=ready, ending=ending or Ending.of(settings.supervisor)))
 
 
-async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None]) -> None:
+async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None], ending: Ending) -> None:
     """Do what :func:`run` does, on the running loop."""
     from uml_core.server.gateway import announced, hold
     from uml_core.supervisor.endpoint import gateway_listener
@@ -46,19 +53,30 @@ async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None]) -> N
     refuse_strangers(settings.server.host)
     with hold(settings.run_folder), gateway_listener(settings.server.host, settings.server.port) as listener:
         from uml_core.server.app import create_app
-        from uml_core.server.compose import plugins_of, registry_of, supervisor_of
+        from uml_core.server.compose import plugins_of, registry_of, storage_of, supervisor_of
         from uml_core.server.gateway_server import GatewayServer
         from uml_core.server.in_flight import InFlight
 
         plugins = plugins_of(settings)
         registry = registry_of(settings, plugins)
-        async with supervisor_of(settings, plugins, registry) as supervisor:
-            in_flight = InFlight()
-            app = create_app(settings, plugins, registry, supervisor, in_flight=in_flight)
-            server = GatewayServer(app, in_flight, drain_s=settings.supervisor.drain_timeout_s)
-            with announced(settings.run_folder, url_of(listener)) as gateway:
-                on_ready(gateway)
-                await server.serve([listener])
+        with kept(storage_of(settings), limit_s=ending.storage_s) as storage:
+            async with supervisor_of(settings, plugins, registry, storage=storage) as supervisor:
+                in_flight = InFlight()
+                app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight)
+                server = GatewayServer(app, in_flight, ending=ending)
+                with announced(settings.run_folder, url_of(listener)) as gateway:
+                    on_ready(gateway)
+                    await server.serve([listener])
+
+
+@contextlib.contextmanager
+def kept(storage: Storage, *, limit_s: float) -> Iterator[Storage]:
+    """Have rows kept as long as the context lasts; closing may take *limit_s*, and nothing else runs any more then."""
+    storage.start()
+    try:
+        yield storage
+    finally:
+        storage.close(limit_s)
 
 
 def refuse_strangers(host: str) -> None:

@@ -35,7 +35,8 @@ LOOKED_AT = frozenset(
     }
 )
 POLICY_VIOLATION = 1008
-BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""Their bodies mean nothing and are not read; no page can send DELETE without asking first."""
 
 
 class Security:

@@ -20,15 +20,23 @@ REMEMBERED_BYTES = 8192
 class EventStream:
     """Whole frames pass as they are. Only a block that may hold an end, an error or a count is looked at by frame.
 
-    ``finished`` means that ``[DONE]`` came after a ``finish_reason`` and has passed; ``error`` is what ended the
-    stream instead.
+    ``finished`` means that ``[DONE]`` came after a ``finish_reason``, if one is needed, and has passed; ``error`` is
+    what ended the stream instead.
     """
 
-    def __init__(self, *, error_codes: Mapping[str, str], wants_usage: bool, model: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        error_codes: Mapping[str, str],
+        wants_usage: bool,
+        needs_reason: bool = True,
+        model: str | None = None,
+    ) -> None:
         """Begin with nothing seen.
 
         :param error_codes: the engine's own error types, and the OpenAI codes that they mean
         :param wants_usage: whether the client asked for the chunk that counts tokens
+        :param needs_reason: whether a whole answer has said why it stopped
         :param model: the name to write into each frame, for an engine that can't echo it
         """
         self.finished = False
@@ -38,6 +46,7 @@ class EventStream:
         self._recent: deque[bytes] = deque(maxlen=3)
         self._error_codes = error_codes
         self._wants_usage = wants_usage
+        self._needs_reason = needs_reason
         self._model = model
 
     def take(self, data: bytes) -> bytes:
@@ -83,7 +92,7 @@ class EventStream:
 
     def _finish(self) -> None:
         last = b"".join(self._recent)
-        if FINISHED.search(last):
+        if not self._needs_reason or FINISHED.search(last):
             self.finished = True
             self.usage = Usage.of(last)
         else:
