@@ -48,7 +48,7 @@ class Storage:
         self._writer.start()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Write what is there, and end; blocks. What is not written in that time is in the journal for the next start."""
+        """Write what is there, and end; blocks. What is not written in time is in the journal for the next start."""
         if self._writer.ident is None:
             return
         self._inbox.close()
@@ -109,7 +109,7 @@ class Storage:
         return next(iter(await self._known(read, BOOT_READ_S)), None)
 
     def flush(self, timeout_s: float = 5.0) -> None:
-        """Wait until all rows so far are written, or an attempt to has failed; blocks. For tests and the end of a program."""
+        """Wait until all rows so far are written, or an attempt to has failed; blocks."""
         import contextlib
 
         with contextlib.suppress(StorageError, TimeoutError):
