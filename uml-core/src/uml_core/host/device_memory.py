@@ -97,8 +97,8 @@ def released(
     :param after: the devices now; one that is missing has given nothing back
     """
     told, expected_bytes, left_bytes = _tells(before_load, before_end, pids), 0, 0
-    for device in before_end.devices:
-        now = after.find(device.uuid) or device
+    pairs = [(device, after.find(device.uuid) or device) for device in before_end.devices]
+    for device, now in pairs:
         if told and device.processes is not None:
             held, left = device.held_by(pids), now.held_by(pids)
         else:
@@ -110,7 +110,7 @@ def released(
         freed_bytes=expected_bytes - left_bytes,
         expected_bytes=expected_bytes,
         unattributed_bytes=left_bytes,
-        rows_gone=told and not after.lists(pids),
+        rows_gone=told and not DeviceMemory(devices=tuple(now for _, now in pairs)).lists(pids),
     )
 
 
