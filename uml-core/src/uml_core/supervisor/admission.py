@@ -13,12 +13,14 @@ from uml_core.supervisor.messages import Acquire, Lease, Waiting
 class Admission:
     """The leases of the loaded generation and the queue of those that wait.
 
+    ``broken`` are leases of this generation whose connection broke: as likely as not the worker died of one of them.
     Requests for the loaded model go first, until somebody who waits for another one has waited ``fair_wait_s``.
     Times are the loop's.
     """
 
     def __init__(self, settings: SupervisorSettings) -> None:
         self.leases: dict[int, Acquire] = {}
+        self.broken: list[Acquire] = []
         self._settings = settings
         self._waiting: dict[int, Acquire] = {}
         self._numbers = itertools.count(1)
@@ -82,9 +84,19 @@ class Admission:
         """Whether it has waited long enough to go before requests for the loaded model."""
         return now_s - acquire.since_s >= self._settings.fair_wait_s
 
-    def inside(self) -> list[bytes]:
-        """The fingerprints of the requests that hold a lease."""
-        return [lease.ticket.fingerprint for lease in self.leases.values() if lease.ticket.fingerprint is not None]
+    def give_back(self, number: int, *, broken: bool) -> Acquire | None:
+        """Take a lease back; None if its generation is gone already."""
+        lease = self.leases.pop(number, None)
+        if lease is not None and broken:
+            self.broken.append(lease)
+        return lease
+
+    def end(self) -> list[bytes]:
+        """The generation is gone, and every lease with it; the fingerprints of the requests that were inside."""
+        inside = [*self.leases.values(), *self.broken]
+        self.leases.clear()
+        self.broken.clear()
+        return [lease.ticket.fingerprint for lease in inside if lease.ticket.fingerprint is not None]
 
     def revoke(self, error: UMLError) -> None:
         """Tell everybody who holds a lease; each returns it in its own time."""

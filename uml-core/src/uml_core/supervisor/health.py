@@ -20,7 +20,7 @@ ASK_S = 2.0
 CPU_SHARE = 0.05
 """Processor time that counts as work: answering our own question takes less."""
 GROWTH_BYTES = 1 << 20
-PATIENCE = 0.9
+PATIENCE = 0.75
 """The part of the longest silence after which a worker that burns time without moving is given up: before its
 requests are, for without a request there would be nothing to see."""
 

@@ -53,10 +53,15 @@ class Lease:
 
 @frozen(eq=False)
 class Return:
-    """A request is done with its lease; *served* says that it had its answer."""
+    """A request is done with its lease.
+
+    *served* says that it had its answer, *broken* that its connection broke: the news of the worker's end may come
+    after that.
+    """
 
     number: int
     served: bool
+    broken: bool = False
 
 
 @frozen(eq=False)

@@ -189,7 +189,7 @@ class Owner:
             self.slot.move(WorkerState.BUSY)
 
     def _on_return(self, back: Return) -> None:
-        acquire = self.admission.leases.pop(back.number, None)
+        acquire = self.admission.give_back(back.number, broken=back.broken)
         if acquire is None:
             return  # its worker is gone already
         if back.served:
@@ -410,7 +410,7 @@ class Owner:
         """What the slot serves from now on, and under which names."""
         plan = self.slot.plan if self.slot.state in SERVING | {WorkerState.DRAINING} else None
         if plan is None or self._generation != self.slot.generation or self._served is None:
-            self.admission.leases.clear()  # those of the earlier generation end with their streams
+            self.admission.end()  # those of the earlier generation end with their streams
             self._watch_over(plan)
             kept = self._names if plan and self._served and plan.model_id == self._served.model_id else set()
             self._names = {plan.model_id, *kept} if plan else set()
@@ -473,8 +473,7 @@ class Owner:
         if worker.intended or not mine or state not in SERVING | {WorkerState.DRAINING}:
             return  # who started it, or is ending it, sees to it
         log.error("the worker of generation %d ended; last words: %s", generation, " | ".join(self.slot.last_words()))
-        plan, inside = self._served, self.admission.inside()
-        self.admission.leases.clear()
+        plan, inside = self._served, self.admission.end()
         self._served, self._down = None, plan
         if self.watch:
             self.watch.stop()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from attrs import frozen
 
-from uml_core.errors import ModelLoadingError
+from uml_core.errors import ModelLoadingError, WorkerCrashedError
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
 from uml_core.storage import NoStorage, Storage
@@ -231,12 +231,15 @@ class Supervisor:
         :raises UMLError: the load failed
         """
         lease = await self._acquire(request, task, wait_s=wait_s, ticket=ticket)
-        served = False
+        served = broken = False
         try:
             yield lease
             served = True
+        except WorkerCrashedError:
+            broken = True
+            raise
         finally:
-            self._owner.inbox.put_nowait(Return(lease.number, served))
+            self._owner.inbox.put_nowait(Return(lease.number, served, broken))
 
     async def _acquire(self, request: LoadRequest, task: str, *, wait_s: float | None, ticket: Ticket) -> Lease:
         reply: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 from collections.abc import Callable, Iterable
 
 import psutil
@@ -87,11 +88,17 @@ class Watch:
                 at_s=asyncio.get_running_loop().time(),
                 requests=self.requests,
                 anon_bytes=anon_bytes,
-                device_bytes=device_bytes,
+                device_bytes=device_bytes if devices else None,
                 fds=fds,
             )
         )
-        leak = self._leaks.verdict(anon_bytes + free_bytes)
+        free_on_devices = sum(device.total_bytes - device.used_bytes for device in devices.devices) if devices else 0
+        leak = await asyncio.to_thread(
+            self._leaks.verdict,
+            anon_bytes + free_bytes,
+            device_limit_bytes=device_bytes + free_on_devices if devices else None,
+            fds_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],  # the worker's too: it inherits ours
+        )
         if leak is not None:
             self._tell(leak)
 
