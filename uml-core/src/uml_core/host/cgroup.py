@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from attrs import frozen
@@ -38,19 +38,23 @@ def read_cgroups(*, proc: Path = PROC) -> Limits:
 def oom_kills(pid: int | None = None, *, proc: Path = PROCESSES) -> int | None:
     """Count how often the kernel has killed for want of memory in the control group of *pid*, since there is the group.
 
-    A rise says that somebody in that group was killed, not who. Kills are counted where the killed process was, so that
-    what happens in groups below it isn't seen. None: the process is gone, or its group keeps no such count (no Linux,
-    a root group of version 2, a container that doesn't show its groups).
+    A rise says that somebody in that group was killed, not who. Kills are counted where the killed process was: what
+    happens in groups below isn't seen. None: the process has ended, or its group keeps no such count (no Linux, a root
+    group of version 2, a container that doesn't show its groups).
 
     :param pid: None is this process; its children share its group unless somebody moves them
     """
+    return oom_counter(pid, proc=proc)()
+
+
+def oom_counter(pid: int | None = None, *, proc: Path = PROCESSES) -> Callable[[], int | None]:
+    """What :func:`oom_kills` reads, to be read again when *pid* has ended: then it's in no group any more."""
     try:
-        for name, folder in _groups(proc / ("self" if pid is None else str(pid))):
-            if name == "memory" and (count := _oom_kills(folder)) is not None:
-                return count
+        groups = list(_groups(proc / ("self" if pid is None else str(pid))))
     except OSError:
-        pass
-    return None
+        groups = []
+    folder = next((folder for name, folder in groups if name == "memory" and _oom_kills(folder) is not None), None)
+    return lambda: _oom_kills(folder) if folder else None
 
 
 def _groups(proc: Path) -> Iterator[tuple[str, Path]]:
