@@ -146,7 +146,7 @@ async def main() -> int:
     try:
         await surroundings(devices)
         print(
-            "| | by rows: expected MiB | freed | unattributed | ms | by device: expected | freed | unattributed | ms | |"
+            "| | by rows: expected MiB | freed | unattributed | ms | by device: expected | freed | unattributed | ms ||"
         )
         print("|---|---|---|---|---|---|---|---|---|---|")
         for number in range(1, asked.cycles + 1):
