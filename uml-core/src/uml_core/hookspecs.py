@@ -145,11 +145,11 @@ def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:  # type: ign
 def uml_diagnose_exit(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
     """Say why a worker ended, if you can tell more than its exit code and the usual signs do.
 
-    When: after a worker failed to load, crashed, or was ended because it hung; before ``uml_cleanup_worker``. Called
-    by: ``supervisor.diagnosis``, addressed to the backend that the plan names, in a thread with a deadline; core's own
-    diagnosis takes the place of an answer that is ``None``, late or an exception. Core knows the signs of missing
-    memory, of broken files, drivers and engines, and the signals; answer for what only you know: the package to
-    update, the option at fault, what a line of your engine's log means.
+    When: after a worker failed to load, crashed, or was ended because it hung; before ``uml_cleanup_worker``.
+    Called by: ``supervisor.diagnosis``, addressed to the backend that the plan names, in a thread with a deadline;
+    core's own diagnosis takes the place of an answer that is ``None``, late or an exception. Core knows the signs of
+    missing memory, of broken files, drivers and engines, and the signals; answer for what only you know: the package
+    to update, the option at fault, what a line of your engine's log means.
 
     :param plan: the decision that the worker was launched with
     :param exit: its code or signal, the state it was in, and its last lines

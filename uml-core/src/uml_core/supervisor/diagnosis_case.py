@@ -15,7 +15,7 @@ from uml_core.types import Diagnosis, Plan, WorkerExit, WorkerState
 LOADING = frozenset({WorkerState.LAUNCHING, WorkerState.LOADING, WorkerState.PROBING})
 MARKED = re.compile(r"(?:[\d.]+ E |E\d{4} |\[?(?:error|ERROR|fatal|FATAL)\b)")
 SMALLEST_CONTEXT = 512
-SAID_CHARACTERS = 160
+LINE_CHARACTERS, SAID_CHARACTERS = 2000, 160
 
 
 @frozen(kw_only=True)
@@ -41,8 +41,8 @@ class Case:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What it said last, without empty lines."""
-        return tuple(line.strip() for line in self.exit.log_tail if line.strip())
+        """What it said last, without empty lines, each cut where no sense is to be expected any more."""
+        return tuple(line.strip()[:LINE_CHARACTERS] for line in self.exit.log_tail if line.strip())
 
     @property
     def complaint(self) -> str:

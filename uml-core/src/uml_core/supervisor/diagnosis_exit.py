@@ -17,7 +17,8 @@ CRASHES = {
 WINDOWS = {0xC0000005: "SIGSEGV", 0xC0000006: "SIGBUS", 0xC000001D: "SIGILL", 0xC0000409: "SIGABRT"}
 """Windows ends a process with such codes where others send a signal."""
 CONFESSIONS = re.compile(
-    r"[\w.-]+\.(?:c|cc|cpp|cu|cuh|h|hpp|m|rs):\d+: .*|(?:CUDA error|[Aa]ssertion|what\(\):|panicked at|fatal error).*"
+    r"(?<![\w.-])[\w.-]{1,99}\.(?:c|cc|cpp|cu|cuh|h|hpp|m|rs):\d+: .*"
+    r"|(?:CUDA error|[Aa]ssertion|what\(\):|panicked at|fatal error).*"
 )
 """How engines say, before they give up, where and why; a source file's folder is of no use to anybody."""
 

@@ -11,9 +11,11 @@ from uml_core.supervisor.diagnosis_exit import size
 from uml_core.supervisor.diagnosis_signs import MODEL_FILE, SIGNS, Sign
 from uml_core.types import Diagnosis
 
-FILE = re.compile(rf"(?P<quote>['\"`])(?P<quoted>[^'\"`]*{MODEL_FILE})(?P=quote)|(?P<bare>[^\s'\"`]+{MODEL_FILE})")
+FILE = re.compile(
+    rf"(?P<quote>['\"`])(?P<quoted>[^'\"`]{{0,999}}{MODEL_FILE})(?P=quote)|(?P<bare>[^\s'\"`]{{1,255}}{MODEL_FILE})"
+)
 PART = re.compile(r"-(\d{5})-of-(\d{5})\.")
-AMOUNT = re.compile(r"(\d[\d.]*) ?([KMG])i?B\b|(?:size|allocation of|allocate) (\d{4,})\b(?!\.\d| ?[KMG]i?B)")
+AMOUNT = re.compile(r"(\d[\d.]{0,15}) ?([KMG])i?B\b|(?:size|allocation of|allocate) (\d{4,})\b(?!\.\d| ?[KMG]i?B)")
 SERVING_LINES = 40
 """How far back the reason is looked for when the model had long been loaded; it may have complained before."""
 

@@ -63,20 +63,20 @@ SIGNS = (
         serving=True,
     ),
     Sign(
-        pattern=r"(?P<what>[\w.+-]+\.(?:so|dylib)[\w.]*): failed to map segment from shared object",
+        pattern=r"(?<![\w.+-])(?P<what>[\w.+-]{1,99}\.(?:so|dylib)[\w.]*): failed to map segment from shared object",
         code="insufficient_memory",
         because="the engine's library{what} can't be mapped into memory: there is too little of it, or the library "
         "is on a disk from which no program may be run",
         way_out="close other programs, or install the engine on another disk",
     ),
     Sign(
-        pattern=rf"(?=.*{MODEL_FILE}).*(?:No such file or directory|does not appear to have a file named)",
+        pattern=rf"^(?=.*{MODEL_FILE}).*(?:No such file or directory|does not appear to have a file named)",
         code="invalid_model_file",
         because="{file} is missing",
         way_out="download the model again, all its files into one folder",
     ),
     Sign(
-        pattern=rf"(?=.*{MODEL_FILE}).*(?:Permission denied|Operation not permitted)",
+        pattern=rf"^(?=.*{MODEL_FILE}).*(?:Permission denied|Operation not permitted)",
         code="invalid_model_file",
         because="{file} can't be read by this user",
         way_out="give read permission on it and on its folders",
@@ -165,7 +165,8 @@ SIGNS = (
         way_out="install what backend '{backend}' needs into it; `uml plugins` names that",
     ),
     Sign(
-        pattern=r"(?P<what>[\w.+-]+\.so[\w.]*): cannot open shared object|Library not loaded: (?P<path>\S+)",
+        pattern=r"(?<![\w.+-])(?P<what>[\w.+-]{1,99}\.so[\w.]*): cannot open shared object"
+        r"|Library not loaded: (?P<path>\S+)",
         code="missing_engine",
         because="a library that the engine needs is missing{what}",
         way_out="install it, or install the engine of backend '{backend}' again",
