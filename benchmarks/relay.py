@@ -2,9 +2,9 @@
 
     python benchmarks/relay.py [--rounds 7] [--events 20000] [--obvious]
 
-Three processes: a source that emits events as fast as it can, the gateway (app, supervisor and log as in `uml serve`)
-that has started it as its worker, and this one, the client. Every round asks both, one after the other, so that what
-else runs meets both. `--obvious` adds the 15 lines that one would write first: FastAPI with httpx.
+Three processes: a source that emits events as fast as it can, the gateway (app, supervisor, log and database as in
+`uml serve`) that has started it as its worker, and this one, the client. Every round asks both, one after the other, so
+that what else runs meets both. `--obvious` adds the 15 lines that one would write first: FastAPI with httpx.
 """
 
 from __future__ import annotations
@@ -138,9 +138,12 @@ async def gateway(folder: Path) -> None:
     from uml_core import hookimpl, plugins
     from uml_core.server import logs
     from uml_core.server.app import create_app
+    from uml_core.server.ending import Ending
     from uml_core.server.gateway_server import GatewayServer
     from uml_core.server.in_flight import InFlight
+    from uml_core.server.run import kept
     from uml_core.settings import Settings
+    from uml_core.storage import Storage
     from uml_core.supervisor import Supervisor
     from uml_core.supervisor.endpoint import gateway_listener
     from uml_core.tasks import plugin as tasks
@@ -193,16 +196,17 @@ async def gateway(folder: Path) -> None:
     logs.configure()
     loaded = plugins.load(builtins={"tasks": tasks, "bench": Backend()}, entry_points=[])
     settings = Settings(data_dir=folder)
-    async with Supervisor(loaded, OneModel(), settings) as supervisor:  # type: ignore[arg-type]
-        await supervisor.load(LoadRequest(model=MODEL))
-        in_flight = InFlight()
-        app = create_app(settings, loaded, OneModel(), supervisor, in_flight=in_flight)
-        with gateway_listener("127.0.0.1", 0) as listener:
-            server = GatewayServer(app, in_flight, drain_s=1)
-            active = supervisor.active()
-            assert active
-            print(json.dumps([listener.getsockname()[1], active.port]), flush=True)
-            await server.serve([listener])
+    with kept(Storage(folder), limit_s=5) as storage:
+        async with Supervisor(loaded, OneModel(), settings, storage=storage) as supervisor:  # type: ignore[arg-type]
+            await supervisor.load(LoadRequest(model=MODEL))
+            in_flight = InFlight()
+            app = create_app(settings, loaded, OneModel(), supervisor, storage=storage, in_flight=in_flight)
+            with gateway_listener("127.0.0.1", 0) as listener:
+                server = GatewayServer(app, in_flight, ending=Ending(drain_s=1))
+                active = supervisor.active()
+                assert active
+                print(json.dumps([listener.getsockname()[1], active.port]), flush=True)
+                await server.serve([listener])
 
 
 def obvious(port: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from uml_core.errors import TaskNotSupportedError
+from uml_core.tasks.probe import probe
 from uml_core.tasks.sampling import JsonSchema, SamplingRequest
 from uml_core.types import Task, Worker, WorkerResponse
 
@@ -134,4 +135,4 @@ async def chat(request: CreateChatCompletionRequest, worker: Worker) -> WorkerRe
     return await worker.post(PATH, request.forwarded(worker.model_id))
 
 
-TASK = Task(name="text-generation", path=PATH, request=CreateChatCompletionRequest, handle=chat)
+TASK = Task(name="text-generation", path=PATH, request=CreateChatCompletionRequest, handle=chat, probe=probe)

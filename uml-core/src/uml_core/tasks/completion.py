@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from uml_core.tasks.probe import probe
 from uml_core.tasks.sampling import SamplingRequest
 from uml_core.types import Task, Worker, WorkerResponse
 
@@ -29,4 +30,4 @@ async def complete(request: CreateCompletionRequest, worker: Worker) -> WorkerRe
     return await worker.post(PATH, request.forwarded(worker.model_id))
 
 
-TASK = Task(name="text-generation", path=PATH, request=CreateCompletionRequest, handle=complete)
+TASK = Task(name="text-generation", path=PATH, request=CreateCompletionRequest, handle=complete, probe=probe)
