@@ -56,7 +56,7 @@ def through_uml(url: str, backend: str) -> float:
     chat = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
 
     def work() -> None:
-        load = {"model": MODEL, "backend": backend, "context_length": 2048}
+        load = {"model": MODEL, "backend": backend, "context_length": 2048, "wait": True}
         status, answer = request(url, "POST", "/load_model", load)
         assert status == 200, answer
         status, answer = request(url, "POST", "/v1/chat/completions", chat)
@@ -95,7 +95,7 @@ def idle(seconds: float = 10.0) -> None:
         own = psutil.Process(process.pid)
         for state in ("empty", "with a model loaded"):
             if state != "empty":
-                assert request(url, "POST", "/load_model", {"model": MODEL})[0] == 200
+                assert request(url, "POST", "/load_model", {"model": MODEL, "wait": True})[0] == 200
             time.sleep(1)
             before = sum(own.cpu_times()[:2])
             time.sleep(seconds)

@@ -72,7 +72,8 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     print(surroundings())
     with gateway() as (_, url, data):
-        status, answer = request(url, "POST", "/load_model", {"model": MODEL, "parallel": 4, "context_length": 1024})
+        load = {"model": MODEL, "parallel": 4, "context_length": 1024, "wait": True}
+        status, answer = request(url, "POST", "/load_model", load)
         assert status == 200, answer
         token = next(Path(data).glob("run/launch-*/token")).read_text()
         compare(url, ("127.0.0.1", answer["port"]), token, rounds)

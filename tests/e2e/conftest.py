@@ -79,7 +79,7 @@ class Gateway:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
 
     def load(self, model, **rest):
-        answer = httpx.post(f"{self.url}/load_model", json={"model": model, **rest}, timeout=100)
+        answer = httpx.post(f"{self.url}/load_model", json={"model": model, "wait": True, **rest}, timeout=100)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -98,13 +98,16 @@ def test_a_truncated_file_leaves_the_loaded_model_alone(gateway, tmp_path, smoll
     gateway.start().load("whole")
     pid = gateway.active()["pid"]
     for name in ("cut-header", "cut-weights", "text"):
-        answer = httpx.post(f"{gateway.url}/load_model", json={"model": name}, timeout=60)
+        answer = httpx.post(f"{gateway.url}/load_model", json={"model": name, "wait": True}, timeout=60)
         assert answer.status_code == 422
         error = answer.json()["error"]
         assert error["code"] == "invalid_model_file"
         assert name in error["message"]
         assert answer.headers["x-should-retry"] == "false"
-    assert httpx.post(f"{gateway.url}/load_model", json={"model": "whole", "backend": "magic"}).status_code == 400
+    assert (
+        httpx.post(f"{gateway.url}/load_model", json={"model": "whole", "backend": "magic", "wait": True}).status_code
+        == 400
+    )
     assert gateway.active()["pid"] == pid
     listed = {row["id"]: row for row in httpx.get(f"{gateway.url}/models").json()["data"]}
     assert "error" in listed["cut-weights"], "a broken file is listed with its reason"
@@ -124,7 +127,7 @@ def test_parts_of_models_are_no_models(gateway, tmp_path, smollm2):
     assert json.loads(done.stdout)["model"] == "whole", "the first in the list is none"
     gateway.start()
     assert [row.id for row in gateway.openai.models.list()] == ["whole"]
-    refused = httpx.post(f"{gateway.url}/load_model", json={"model": "a-projector"}, timeout=60)
+    refused = httpx.post(f"{gateway.url}/load_model", json={"model": "a-projector", "wait": True}, timeout=60)
     assert refused.status_code == 422
     assert "projector" in refused.json()["error"]["message"]
 
