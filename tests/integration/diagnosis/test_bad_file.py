@@ -11,7 +11,7 @@ FAULTS = {
     "version": (
         lambda altered: altered.version(),
         "unsupported_architecture",
-        "in a newer way than its engine can read",
+        "in a newer version of its format than its engine",
     ),
     "architecture": (lambda altered: altered.architecture(), "unsupported_architecture", "models of the kind 'lamma'"),
     "blocks": (lambda altered: altered.block_count(), "invalid_model_file", "does not hold what the engine expects"),

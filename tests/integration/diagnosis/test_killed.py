@@ -62,7 +62,7 @@ async def test_a_file_that_gets_shorter_while_it_is_in_use(bench, altered):
     ending = await bench.end(source, strike=(READY, cut_and_ask), state="busy")
     assert ending.exit.signal == signal.SIGBUS
     assert ending.error.code == "worker_crashed"
-    assert "a file that it uses got shorter, or the disk failed (SIGBUS)" in ending.error.message
+    assert "one of its files was shortened while it was in use, or the disk failed (SIGBUS)" in ending.error.message
 
 
 def sends(number):

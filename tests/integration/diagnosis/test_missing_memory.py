@@ -38,7 +38,7 @@ async def test_the_kernel_kills_it(bench, memory_group):
     assert ending.exit.signal == signal.SIGKILL
     assert ending.exit.oom_kills
     assert ending.error.code == "insufficient_memory"
-    assert "the system had no memory left and killed it" in ending.error.message
+    assert "there was no memory left, and the system killed it" in ending.error.message
     assert "try `uml load org/smol --context-length 2048`" in ending.error.message
 
 

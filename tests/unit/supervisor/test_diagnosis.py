@@ -225,7 +225,12 @@ def test_only_what_can_end_a_loaded_model_is_looked_for_once_it_is_loaded():
     [
         ("SIGILL", "worker_crashed", True, "a processor that has more instructions than this one (SIGILL)"),
         ("SIGSEGV", "worker_crashed", False, "its engine crashed (SIGSEGV: it reached for memory that is not its own)"),
-        ("SIGBUS", "worker_crashed", False, "a file that it uses got shorter, or the disk failed (SIGBUS)"),
+        (
+            "SIGBUS",
+            "worker_crashed",
+            False,
+            "one of its files was shortened while it was in use, or the disk failed (SIGBUS)",
+        ),
         ("SIGFPE", "worker_crashed", False, "its engine crashed (SIGFPE"),
         ("SIGTRAP", "worker_crashed", False, "its engine crashed (SIGTRAP)"),
         ("SIGTERM", "worker_killed", False, "its process was killed by SIGTERM, and the sender is unknown;"),
@@ -250,7 +255,7 @@ def test_an_abort_is_explained_by_what_the_engine_said_before():
         (
             1,
             "insufficient_memory",
-            "the system had no memory left and killed it when it held 5.0 GiB (an out-of-memory",
+            "there was no memory left, and the system killed it when it held 5.0 GiB (an out-of-memory",
         ),
         (
             0,
@@ -301,7 +306,7 @@ def test_a_load_that_took_too_long(how):
             True,
             "there is too little free memory for it (the last word); close other programs",
         ),
-        (78, "model_load_failed", True, "finds a fault in its settings (the last word); look at [plugins.fake]"),
+        (78, "model_load_failed", True, "finds a fault in its settings (the last word); correct [plugins.fake]"),
         (125, "missing_engine", True, "its program could not be started"),
         (126, "missing_engine", True, "its program may not be run"),
         (127, "missing_engine", True, "its program could not be started"),

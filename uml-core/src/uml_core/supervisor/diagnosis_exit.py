@@ -31,10 +31,10 @@ CODES = {
     3: ("invalid_model_file", "its file is missing or damaged", "download it again"),
     4: ("missing_engine", "the engine can't be imported", "install what backend '{backend}' needs, see `uml plugins`"),
     5: ("insufficient_memory", "there is too little free memory for it", "close other programs, {or_less}"),
-    78: ("model_load_failed", "its worker finds a fault in its settings", "look at [plugins.{backend}] in uml.toml"),
-    125: ("missing_engine", "its program could not be started", "look at [plugins.{backend}] in uml.toml"),
-    126: ("missing_engine", "its program may not be run", "look at [plugins.{backend}] in uml.toml"),
-    127: ("missing_engine", "its program could not be started", "look at [plugins.{backend}] in uml.toml"),
+    78: ("model_load_failed", "its worker finds a fault in its settings", "correct [plugins.{backend}] in uml.toml"),
+    125: ("missing_engine", "its program could not be started", "correct [plugins.{backend}] in uml.toml"),
+    126: ("missing_engine", "its program may not be run", "correct [plugins.{backend}] in uml.toml"),
+    127: ("missing_engine", "its program could not be started", "correct [plugins.{backend}] in uml.toml"),
 }
 """The exit codes that ``uml_core.worker.serve``, shells and service managers give a meaning. All fail again."""
 
@@ -69,7 +69,7 @@ def killed(case: Case) -> Diagnosis | None:
         peak = f" when it held {size(case.exit.peak_bytes)}" if case.exit.peak_bytes else ""
         return case.found(
             "insufficient_memory",
-            f"the system had no memory left and killed it{peak} (an out-of-memory kill)",
+            f"there was no memory left, and the system killed it{peak} (an out-of-memory kill)",
             f"close other programs, {case.or_less()}",
             deterministic=True,
             suggestion=case.less(),
@@ -101,8 +101,8 @@ def by_signal(case: Case) -> Diagnosis | None:
             deterministic=True,
         )
     if name == "SIGBUS":
-        because = "a file that it uses got shorter, or the disk failed (SIGBUS)"
-        return case.found("worker_crashed", because, "see that its files are whole and load it again")
+        because = "one of its files was shortened while it was in use, or the disk failed (SIGBUS)"
+        return case.found("worker_crashed", because, "see that its files are whole, then load it again")
     because = CRASHES.get(name, f"its engine crashed ({name})")
     confession = next((found for line in case.lines if (found := CONFESSIONS.search(line))), None)
     if confession is None:
@@ -163,4 +163,4 @@ def _other_engine(case: Case) -> str:
     engine = f"update the engine of backend '{case.plan.backend}'"
     if case.loading:
         return f"download the model again, {engine}, or choose another backend with `--backend`"
-    return f"send the request again; if it goes on, {engine} or choose another"
+    return f"send the request again; if it happens again, {engine} or choose another"

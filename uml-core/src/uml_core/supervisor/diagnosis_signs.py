@@ -106,14 +106,14 @@ SIGNS = (
     Sign(
         pattern=r"GGUF file is version \d+ but this software only supports",
         code="unsupported_architecture",
-        because="{file} is written in a newer way than its engine can read",
+        because="{file} is written in a newer version of its format than its engine can read",
         way_out="update the engine of backend '{backend}', or download the model again",
     ),
     Sign(
         pattern=r"not within the file bounds|MetadataIncompleteBuffer|unexpected EOF|unexpectedly reached end of file"
         r"|Ran out of input|failed finding central directory|failed to read magic",
         code="invalid_model_file",
-        because="{file} is cut off, as by a download that did not end",
+        because="{file} is cut off, most likely by a download that did not finish",
         way_out="download it again",
     ),
     Sign(
@@ -140,7 +140,7 @@ SIGNS = (
         pattern=r"llama_init_from_model: (?P<what>.+)",
         code="model_load_failed",
         because="its engine refuses the options of this load{said}",
-        way_out="load it with others",
+        way_out="load it with other options",
     ),
     Sign(
         pattern=r"libcuda\.so[.\d]*: cannot open shared object|Found no NVIDIA driver|no CUDA-capable device"
