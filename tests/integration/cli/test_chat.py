@@ -59,7 +59,30 @@ def test_ctrl_c_stops_the_answer_only(machine):
     assert not machine.workers()
 
 
-def test_an_engine_that_dies_is_started_again(machine, wait_for):
+def test_a_model_that_cannot_be_loaded_leaves_the_conversation_as_it_was(machine):
+    machine.model("tiny")
+    machine.model("broken", load_exit=1)
+    machine.model("slow", load_s=30)
+    terminal = machine.terminal("run", "tiny")
+    terminal.expect(">>> ")
+    terminal.type("/model broken\n")
+    terminal.expect("'broken' could not be loaded")
+    terminal.expect("rolled back: 'tiny' is loaded again")
+    terminal.expect(">>> ")
+    terminal.type("/model slow\n")
+    terminal.expect("loading slow")
+    terminal.type("\x03")
+    terminal.expect("(stopped)")
+    terminal.expect(">>> ")
+    terminal.type("nonce=still\n")
+    terminal.expect("still word1")
+    terminal.expect(">>> ")
+    terminal.type("/bye\n")
+    assert terminal.end() == 0
+    assert not machine.workers()
+
+
+def test_an_engine_that_dies_is_started_again(machine):
     machine.model("frail", stream_fault="crash")
     terminal = machine.terminal("run", "frail")
     for _ in range(2):
@@ -67,7 +90,7 @@ def test_an_engine_that_dies_is_started_again(machine, wait_for):
         terminal.type("Hello there\n")
         terminal.expect("word2")
         terminal.expect("error:")
-        wait_for(lambda: not machine.workers())
+        terminal.expect("'frail' stopped: its process was killed by SIGKILL")
     terminal.expect(">>> ")
     terminal.type("/exit\n")
     assert terminal.end() == 0

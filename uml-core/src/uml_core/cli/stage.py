@@ -59,8 +59,11 @@ def stage_of(job: Mapping[str, Any] | None, *, leases: int | None = None) -> Sta
     if job is None or job["state"] in ENDED:
         return None
     progress: Mapping[str, Any] = job.get("progress") or {}
+    stage = str(progress.get("stage") or job["state"])
+    if stage == "queued":  # it may have begun in this very moment
+        stage = str(job["state"])
     return Stage(
-        label=_label(job, str(progress.get("stage") or job["state"]), leases),
+        label=_label(job, stage, leases),
         part=progress.get("part"),
         source=SOURCES.get(progress.get("source") or "", ""),
         bytes_done=progress.get("bytes_done"),
