@@ -179,6 +179,32 @@ def test_descriptors_and_devices_leak_too():
     assert (device.which, device.act) == ("device", True)
 
 
+@pytest.mark.parametrize("unlimited", [None, -1])
+def test_what_has_no_limit_is_not_judged(unlimited):
+    detector = LeakDetector(warm_up_requests=0)
+    for at in range(COUNT):
+        detector.add(Sample(at * EVERY_S, at, 500 * MB, device_bytes=at * MB, fds=at))
+    assert detector.verdict(LIMIT, device_limit_bytes=unlimited, fds_limit=unlimited) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (
+            {"which": "memory", "per": "request", "slope": 1.234e6, "projected_s": 7200.0},
+            "memory grows by 1.23 MB a request (now 500 MB) and reaches 1000 MB in about 2.0 h",
+        ),
+        (
+            {"which": "fds", "per": "hour", "slope": 60.0, "level": 100, "limit": 1024, "projected_s": 600.0},
+            "the number of open files grows by 60 an hour (now 100) and reaches 1024 in about 10 min",
+        ),
+    ],
+)
+def test_the_sentence(facts, sentence):
+    usual = {"lower_slope": 1.0, "level": 500 * MB, "limit": LIMIT, "act": False}
+    assert str(Leak(**{**usual, **facts})) == sentence
+
+
 def test_what_can_not_be_read_is_not_judged():
     detector = LeakDetector(warm_up_requests=0)
     for at in range(COUNT):

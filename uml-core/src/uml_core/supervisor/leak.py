@@ -62,6 +62,14 @@ class Leak:
     projected_s: float
     act: bool
 
+    def __str__(self) -> str:
+        unit, size = ("", 1) if self.which == "fds" else (" MB", 1_000_000)
+        what = {"memory": "memory", "device": "device memory", "fds": "the number of open files"}[self.which]
+        grows = f"{what} grows by {self.slope / size:.3g}{unit} {'a request' if self.per == 'request' else 'an hour'}"
+        hours = self.projected_s / HOUR_S
+        when = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+        return f"{grows} (now {self.level / size:.0f}{unit}) and reaches {self.limit / size:.0f}{unit} in about {when}"
+
 
 class LeakDetector:
     """Takes samples of one worker and says whether it leaks.
@@ -102,7 +110,8 @@ class LeakDetector:
         Takes up to 30 ms when something grows, next to nothing otherwise.
 
         :param limit_bytes: what the worker's memory may grow to
-        :param device_limit_bytes: the same on devices, None if it isn't to be judged
+        :param device_limit_bytes: the same on devices; None (or -1, "no limit") if that isn't to be judged
+        :param fds_limit: as above, of descriptors
         """
         found = (
             self._judge("memory", lambda sample: sample.anon_bytes, limit_bytes),
@@ -113,7 +122,7 @@ class LeakDetector:
 
     def _judge(self, which: Which, read: Callable[[Sample], int | None], limit: int | None) -> Leak | None:
         series = [(sample, value) for sample in self._samples if (value := read(sample)) is not None]
-        if limit is None or len(series) < self._least:
+        if limit is None or limit <= 0 or len(series) < self._least:
             return None
         leak = self._look(series, which, limit, span_s=self._window_s)
         if leak and (leak.act or leak.projected_s < WARN_S):
