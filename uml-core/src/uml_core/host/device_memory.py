@@ -1,8 +1,8 @@
 """What devices hold, for whom, and whether a worker's end gave it back.
 
 The driver says who holds how much only where it can: not under Windows' WDDM, and in a container an older one may list
-nobody, or pids of the machine, which are no pids here (580 lists the asker's own pid namespace). Then only the device as
-a whole tells.
+nobody, or pids of the machine, which are no pids here (580 lists the asker's own pid namespace). Then only the device
+as a whole tells.
 """
 
 from __future__ import annotations
