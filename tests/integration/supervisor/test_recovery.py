@@ -166,7 +166,7 @@ async def test_a_restart_that_can_not_succeed_is_not_tried_again(house, eventual
 
 
 async def test_a_load_of_another_model_does_not_wait_for_a_restart_that_waits(house, eventually, tmp_path):
-    script = {"crash_idle_after_s": 0.01, "crash_count_file": str(tmp_path / "starts"), "crash_first": 3}
+    script = {"crash_idle_after_s": 0.2, "crash_count_file": str(tmp_path / "starts"), "crash_first": 3}
     await house.supervisor.load(request(house.model("a", **script)))
     await eventually(lambda: any(job.kind == "restart" and job.state == "committed" for job in house.supervisor.jobs()))
     await eventually(lambda: any(j.progress and j.progress.stage == "waiting" for j in house.supervisor.jobs()), 20)
@@ -179,7 +179,7 @@ async def test_a_load_of_another_model_does_not_wait_for_a_restart_that_waits(ho
 
 
 async def test_a_load_that_fails_during_a_pause_brings_back_what_was_to_be_restarted(house, eventually, tmp_path):
-    script = {"crash_idle_after_s": 0.01, "crash_count_file": str(tmp_path / "starts"), "crash_first": 3}
+    script = {"crash_idle_after_s": 0.2, "crash_count_file": str(tmp_path / "starts"), "crash_first": 3}
     await house.supervisor.load(request(house.model("a", **script)))
     await eventually(lambda: any(j.progress and j.progress.stage == "waiting" for j in house.supervisor.jobs()), 20)
     with pytest.raises(UMLError) as caught:
@@ -238,7 +238,7 @@ async def test_an_idle_worker_without_a_sign_of_life_is_replaced(make_house, eve
 
 async def test_a_slot_that_is_not_free_is_quarantined_until_it_is(house, eventually, monkeypatch):
     monkeypatch.setattr("uml_core.supervisor.release.VERIFY_S", 0.3)
-    monkeypatch.setattr("uml_core.supervisor.owner.VERIFY_AGAIN_S", 0.2)
+    monkeypatch.setattr("uml_core.supervisor.aftermath.VERIFY_AGAIN_S", 0.2)
     await house.supervisor.load(request(house.model("a")))
     held = os.open(house.settings.run_folder / "slot-0.lock", os.O_RDWR)
     worker = house.supervisor._slot.worker

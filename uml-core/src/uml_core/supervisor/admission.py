@@ -104,6 +104,12 @@ class Admission:
             if lease.ticket.revoke:
                 lease.ticket.revoke(error)
 
+    def count(self, is_meant: Callable[[str], bool]) -> int:
+        """How many wait for a model that *is_meant*."""
+        return sum(
+            1 for acquire in self._waiting.values() if not acquire.reply.done() and is_meant(acquire.request.model)
+        )
+
     def look(self, now_s: float) -> list[Waiting]:
         """The queue, for people."""
         present = [acquire for acquire in self._waiting.values() if not acquire.reply.done()]

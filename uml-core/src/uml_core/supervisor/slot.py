@@ -23,7 +23,8 @@ from uml_core.supervisor.running import RunningWorker
 from uml_core.supervisor.steps import Step
 from uml_core.types import ModelStatus, Plan, Release, WorkerState
 
-SERVING = frozenset({WorkerState.READY, WorkerState.BUSY, WorkerState.DRAINING})
+OPEN = frozenset({WorkerState.READY, WorkerState.BUSY})
+SERVING = OPEN | {WorkerState.DRAINING}
 EXIT_S = 1.0
 """How long after the connection broke the exit of a worker may take to be reported."""
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from attrs import frozen
 
-from uml_core.errors import ModelLoadingError, WorkerCrashedError
+from uml_core.errors import ModelLoadingError, ShuttingDownError, WorkerCrashedError
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
 from uml_core.storage import NoStorage, Storage
@@ -19,7 +19,7 @@ from uml_core.supervisor.events import Events
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.leftovers import last_generation, reap
 from uml_core.supervisor.messages import Acquire, Cancel, Lease, Load, Message, Return, Stop, Ticket, Unload, Waiting
-from uml_core.supervisor.owner import Owner, going_down
+from uml_core.supervisor.owner import Owner
 from uml_core.supervisor.progress import progress_of
 from uml_core.supervisor.slot import Slot
 from uml_core.supervisor.steps import Step, nothing
@@ -108,8 +108,8 @@ class Supervisor:
     @property
     def why_not(self) -> str | None:
         """Why a request would not be taken, None if it would."""
-        if self._owner.stopping:
-            return going_down().message
+        if self._owner.service.stopping:
+            return ShuttingDownError().message
         if self._slot.state is WorkerState.QUARANTINED:
             return self._slot.quarantined().message
         return None
@@ -126,10 +126,10 @@ class Supervisor:
             generation=slot.generation,
             port=worker.launch.port if worker else None,
             pid=worker.process.pid if worker else None,
-            leases=len(self._owner.admission.leases),
+            leases=len(self._owner.service.admission.leases),
             since=slot.since,
             progress=progress_of(running, slot) if running else None,
-            restarts=self._owner.recovery.count,
+            restarts=self._owner.service.recovery.count,
             health="hung" if worker and worker.hung else "ok",
             job_id=running.id if running else None,
         )
@@ -141,7 +141,7 @@ class Supervisor:
 
         A newer explicit load takes the place of a queued one, never of a running one.
         """
-        return self._owner.status(await self._load(request, allow_path=allow_path))
+        return self._owner.board.status(await self._load(request, allow_path=allow_path))
 
     async def load(self, request: LoadRequest, *, allow_path: bool = False) -> JobStatus:
         """Load a model, or join the load of it that is under way, and wait for its end.
@@ -156,7 +156,7 @@ class Supervisor:
 
     async def submit_unload(self) -> JobStatus:
         """Empty the slot after the running requests; returns at once."""
-        return self._owner.status(await self._ask(Unload))
+        return self._owner.board.status(await self._ask(Unload))
 
     async def unload(self) -> JobStatus:
         """Empty the slot after the running requests, and wait for the proof that it is empty.
@@ -174,7 +174,7 @@ class Supervisor:
         """
         job = self._owner.jobs.find(job_id)
         await job.ended.wait()
-        return self._owner.status(job)
+        return self._owner.board.status(job)
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Cancel a job for all who joined it, at whatever stage it is, and wait for its end.
@@ -186,24 +186,24 @@ class Supervisor:
         """
         job = await self._ask(lambda reply: Cancel(job_id, reply))
         await job.ended.wait()
-        return self._owner.status(job)
+        return self._owner.board.status(job)
 
     def job(self, job_id: str) -> JobStatus:
         """One job as it is now.
 
         :raises NotFoundError: there is no such job
         """
-        return self._owner.status(self._owner.jobs.find(job_id))
+        return self._owner.board.status(self._owner.jobs.find(job_id))
 
     def jobs(self) -> list[JobStatus]:
         """The running one, the queued ones, and the last ones that have ended, newest first."""
-        return [self._owner.status(job) for job in self._owner.jobs.all]
+        return [self._owner.board.status(job) for job in self._owner.jobs.all]
 
     async def _load(self, request: LoadRequest, *, allow_path: bool) -> Job:
         return await self._ask(lambda reply: Load(request, allow_path, reply))
 
     def _succeeded(self, job: Job) -> JobStatus:
-        status = self._owner.status(job)
+        status = self._owner.board.status(job)
         if job.cause is not None:
             job.cause.job = status
             raise job.cause
@@ -213,7 +213,7 @@ class Supervisor:
 
     def waiting(self) -> list[Waiting]:
         """The queue of requests."""
-        return self._owner.admission.look(asyncio.get_running_loop().time())
+        return self._owner.service.admission.look(asyncio.get_running_loop().time())
 
     @contextlib.asynccontextmanager
     async def lease(
@@ -256,7 +256,7 @@ class Supervisor:
 
     def _still_loading(self, model: str) -> ModelLoadingError:
         job = next((job for job in self._owner.jobs if job.leads_to(model)), None)
-        status = self._owner.status(job) if job else None
+        status = self._owner.board.status(job) if job else None
         eta_s = status.progress.eta_s if status and status.progress else None
         error = ModelLoadingError(
             f"model '{model}' is still being loaded; ask again in a few seconds"
@@ -270,7 +270,7 @@ class Supervisor:
     async def crash_of(self, generation: int) -> WorkerExit | None:
         """How the worker of that generation ended; waits up to 1 s for it, None when it lives."""
         deadline = asyncio.get_running_loop().time() + EXIT_S
-        while (ended := self._owner.exits.get(generation)) is None:
+        while (ended := self._owner.aftermath.exits.get(generation)) is None:
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(0.01)
@@ -278,7 +278,7 @@ class Supervisor:
 
     def _send(self, message: Message) -> None:
         if self._owner.closed:
-            raise going_down()
+            raise ShuttingDownError
         self._owner.inbox.put_nowait(message)
 
     async def _ask(self, order: _Order) -> Job:

@@ -12,7 +12,7 @@ from uml_core.errors import InternalServerError, RequestCancelledError, UMLError
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.messages import Drain, Message, Revoke, Undrain
-from uml_core.supervisor.slot import Slot
+from uml_core.supervisor.slot import OPEN, Slot
 from uml_core.supervisor.steps import Step
 from uml_core.types import Plan, SwitchState, WorkerState
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 PLAN_S = 60.0
 LAST_WORDS_S = 3.0
 """How long a request that was told to end may take to tell its client."""
-SERVING = frozenset({WorkerState.READY, WorkerState.BUSY})
 log = logging.getLogger(__name__)
 
 
@@ -92,7 +91,7 @@ class Switch:
     def _has(self, plan: Plan, job: Job) -> bool:
         """Whether the slot serves that plan already; a request by name takes the options that are there."""
         loaded = self._slot.plan
-        if loaded is None or self._slot.state not in SERVING:
+        if loaded is None or self._slot.state not in OPEN:
             return False
         if job.names_only:
             return loaded.model_id == plan.model_id
@@ -105,7 +104,7 @@ class Switch:
         self._moved(job, SwitchState.EVICTING)
         if job.kind != "restart":  # what has crashed is nothing to go back to: it is what will be started
             job.previous = loaded
-        if self._slot.state in SERVING:
+        if self._slot.state in OPEN:
             await self._drain(job)
         with job.phase("unload", "unloading"):
             try:
@@ -152,7 +151,7 @@ class Switch:
         if self._slot.state is WorkerState.DRAINING:
             self._send(Undrain())
             return
-        if self._slot.state in SERVING and not job.switched and self._slot.plan is not job.plan:
+        if self._slot.state in OPEN and not job.switched and self._slot.plan is not job.plan:
             return  # nothing was touched yet
         if self._slot.state not in {WorkerState.GONE, WorkerState.QUARANTINED}:
             await self._slot.empty("the switch failed")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
+from uml_core.host.device_memory import held_bytes
 from uml_core.host.memory import available_bytes, quick_anon_bytes, resident_bytes
 from uml_core.host.nvml import Devices
 from uml_core.settings import SupervisorSettings
@@ -82,13 +83,14 @@ class Watch:
         )
         self._worker.see_private(anon_bytes)
         devices = await self._devices.read()
-        device_bytes = sum(device.held_by(pids) for device in devices.devices) if devices else 0
+        before = self._worker.devices_before
+        device_bytes = held_bytes(before, devices, pids) if before and devices else None
         self._leaks.add(
             Sample(
                 at_s=asyncio.get_running_loop().time(),
                 requests=self.requests,
                 anon_bytes=anon_bytes,
-                device_bytes=device_bytes if devices else None,
+                device_bytes=device_bytes,
                 fds=fds,
             )
         )
@@ -96,7 +98,7 @@ class Watch:
         leak = await asyncio.to_thread(
             self._leaks.verdict,
             anon_bytes + free_bytes,
-            device_limit_bytes=device_bytes + free_on_devices if devices else None,
+            device_limit_bytes=None if device_bytes is None else device_bytes + free_on_devices,
             fds_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],  # the worker's too: it inherits ours
         )
         if leak is not None:
