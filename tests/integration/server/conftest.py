@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
+import sqlalchemy
 from attrs import evolve, field, frozen, mutable
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from uml_core import API_VERSION, hookimpl
 from uml_core import plugins as plugin_loader
 from uml_core.errors import (
     ConflictError,
@@ -27,21 +30,28 @@ from uml_core.errors import (
     TaskNotSupportedError,
     UMLError,
 )
+from uml_core.planning import Planner
+from uml_core.registry import Registry
 from uml_core.server.app import create_app
 from uml_core.server.in_flight import InFlight
 from uml_core.server.pace import Pace
 from uml_core.server.protocol import GatewayProtocol
+from uml_core.server.run import kept
 from uml_core.settings import Settings
+from uml_core.storage import Storage
+from uml_core.supervisor import Supervisor
 from uml_core.supervisor.client import WorkerClient
 from uml_core.supervisor.events import Events
 from uml_core.supervisor.messages import Ticket, Waiting
 from uml_core.supervisor.views import job_view
 from uml_core.tasks import plugin as tasks
+from uml_core.testing import FakeBackend, write_fake_model
 from uml_core.types import (
     JobStatus,
     LoadProgress,
     LoadRequest,
     ModelSource,
+    ModelStore,
     Plan,
     StoredModel,
     SwitchState,
@@ -450,6 +460,21 @@ class Gateway:
             writer.close()
 
 
+@contextlib.asynccontextmanager
+async def on_a_port(app: Any) -> AsyncIterator[tuple[str, set[Any]]]:
+    """Serve *app* as the gateway does, on a free port; gives its URL and the connections."""
+    config = Config(app, http="httptools", ws="none", lifespan="off", log_config=None, proxy_headers=False)
+    config.load()
+    state = ServerState()
+    listening = await asyncio.get_running_loop().create_server(
+        lambda: GatewayProtocol(config, state, {}), "127.0.0.1", 0
+    )
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", state.connections
+    finally:
+        await _close(listening, state)
+
+
 @pytest.fixture
 async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Callable[..., Awaitable[Gateway]]]:
     """Start gateways over a raw worker with a script, or over none."""
@@ -472,16 +497,85 @@ async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Call
             plugins = plugin_loader.load(builtins=builtins, entry_points=[])
             settings = Settings(data_dir=tmp_path, server=server or {})
             app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight, pace=pace)
-            config = Config(app, http="httptools", ws="none", lifespan="off", log_config=None, proxy_headers=False)
-            config.load()
-            state = ServerState()
-            listening = await asyncio.get_running_loop().create_server(
-                lambda: GatewayProtocol(config, state, {}), "127.0.0.1", 0
-            )
-            stack.push_async_callback(_close, listening, state)
-            url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            url, connections = await stack.enter_async_context(on_a_port(app))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
-            return Gateway(url, app, supervisor, registry, in_flight, http, state.connections, worker, storage)
+            return Gateway(url, app, supervisor, registry, in_flight, http, connections, worker, storage)
+
+        yield start
+
+
+@mutable
+class House:
+    """A gateway as it is served, but for the process of its own: only the engine is a script."""
+
+    folder: Path
+    settings: Settings
+    backend: FakeBackend
+    supervisor: Supervisor
+    storage: Storage
+    in_flight: InFlight
+    http: httpx.AsyncClient
+    openai: openai.AsyncOpenAI
+
+    def model(self, name: str, **script: Any) -> str:
+        """Write a model whose worker does what the script says."""
+        write_fake_model(self.folder / f"{name}.fake", **script)
+        return name
+
+    async def load(self, name: str, **rest: Any) -> httpx.Response:
+        return await self.http.post("/load_model", json={"model": name, "wait": True, **rest})
+
+    async def chat(self, **rest: Any) -> httpx.Response:
+        body = {"messages": [{"role": "user", "content": "hi"}], **rest}
+        return await self.http.post("/v1/chat/completions", json=body)
+
+    async def rows(self, columns: str) -> list[tuple[Any, ...]]:
+        """The requests' rows, oldest first."""
+        await asyncio.to_thread(self.storage.flush)
+        select = sqlalchemy.text(f"SELECT {columns} FROM requests ORDER BY started")
+        return [tuple(row.values()) for row in await self.storage.select(select, limit_s=10)]
+
+
+class Fakes:
+    """A store with the fake models of a folder."""
+
+    uml_api_version = API_VERSION
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @hookimpl
+    def uml_model_stores(self):
+        yield ModelStore(name="fakes", list=self.models)
+
+    def models(self):
+        for path in sorted(self.folder.glob("*.fake")):
+            yield StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="fakes")
+
+
+@pytest.fixture
+async def start_house(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[House]]]:
+    """Start a gateway with a real supervisor, a real database and real worker processes."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*, pace: Pace | None = None, **tables: Any) -> House:
+            folder = tmp_path / "models"
+            folder.mkdir()
+            backend, settings = FakeBackend(), Settings(data_dir=tmp_path / "data", **tables)
+            builtins = {"tasks": tasks, "fake": backend, "fakes": Fakes(folder)}
+            plugins = plugin_loader.load(builtins=builtins, entry_points=[])
+            registry = Registry(plugins.stores(), plugins.formats(), settings)
+            settings.data_dir.mkdir()
+            storage = stack.enter_context(kept(Storage(settings.data_dir), limit_s=5))
+            planner, in_flight = Planner(plugins, registry, settings), InFlight()
+            supervisor = await stack.enter_async_context(Supervisor(plugins, planner, settings, storage=storage))
+            app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight, pace=pace)
+            url, _ = await stack.enter_async_context(on_a_port(app))
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60, verify=False))
+            own = openai.DefaultAsyncHttpxClient(verify=False)
+            client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, http_client=own)
+            await stack.enter_async_context(client)
+            return House(folder, settings, backend, supervisor, storage, in_flight, http, client)
 
         yield start
 
