@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from uml_core.client import UniversalClient, follow
+from uml_core.client import UniversalClient, connection, follow
 from uml_core.errors import ConflictError, ModelLoadError, NotFoundError, UnavailableError
 
 JOB, STREAM = "/jobs/job_1", "/jobs/job_1/events"
@@ -38,9 +38,9 @@ def test_what_is_loaded_already_needs_no_following(gateway, job_view):
 def test_without_waiting_the_job_comes_at_once(gateway, job_view):
     gateway.answers["/load_model"] = gateway.view(job_view("queued"), status=202)
     gateway.answers["/unload_model"] = gateway.view(job_view("queued", kind="unload"), status=202)
-    client = UniversalClient(gateway.url)
-    assert client.load("m", wait=False) == job_view("queued")
-    assert client.unload(wait=False)["kind"] == "unload"
+    mine = UniversalClient(gateway.url)
+    assert mine.load("m", wait=False) == job_view("queued")
+    assert mine.unload(wait=False)["kind"] == "unload"
     assert json.loads(gateway.requests[1][2]) == {"wait": False}
 
 
@@ -100,21 +100,21 @@ def test_a_gateway_that_was_started_anew_does_not_know_it(gateway, job_view):
     body = b'{"error":{"message":"no such job","code":"not_found"}}'
     gateway.json(STREAM, body, status=404)
     gateway.json(JOB, body, status=404)
-    client = UniversalClient(gateway.url)
+    mine = UniversalClient(gateway.url)
     with pytest.raises(UnavailableError, match=r"started anew.*`uml ps`"):
-        client.follow(job_view("queued"))
+        mine.follow(job_view("queued"))
     with pytest.raises(NotFoundError, match="no such job"):
-        client.job("job_1")
+        mine.job("job_1")
 
 
 def test_cancel(gateway, job_view):
     gateway.answers[JOB] = gateway.view(job_view("cancelled"))
-    client = UniversalClient(gateway.url)
-    assert client.cancel("job_1")["state"] == "cancelled"
+    mine = UniversalClient(gateway.url)
+    assert mine.cancel("job_1")["state"] == "cancelled"
     assert gateway.requests[0][:2] == ("DELETE", JOB)
     gateway.json("/jobs/..%2Fx", b'{"error":{"message":"it has ended","code":"conflict"}}', status=409)
     with pytest.raises(ConflictError):
-        client.cancel("../x")
+        mine.cancel("../x")
 
 
 def test_events_are_told_until_the_gateway_closes_them(gateway, job_view):
@@ -124,6 +124,18 @@ def test_events_are_told_until_the_gateway_closes_them(gateway, job_view):
         (5, "job", "queued"),
         (6, "job", "committed"),
     ]
+
+
+def test_events_go_on_where_they_broke(gateway, job_view, monkeypatch):
+    monkeypatch.setattr(connection, "RECONNECT_S", 0.001)
+    gateway.script("/events", gateway.events(job_view("queued"), cut=True), gateway.events(job_view("committed")))
+    assert [event.id for event in UniversalClient(gateway.url).events()] == [1, 2]
+    assert [headers.get("Last-Event-ID") for headers in gateway.headers] == [None, "1"]
+
+
+def test_events_of_a_gateway_that_has_gone(dead_url):
+    with pytest.raises(UnavailableError, match="no gateway answers"):
+        next(UniversalClient(dead_url).events())
 
 
 def test_leaving_a_stream_early_closes_it(gateway, job_view):

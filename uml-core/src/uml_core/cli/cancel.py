@@ -11,7 +11,6 @@ from uml_core.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from uml_core.client import UniversalClient
-    from uml_core.client.client import OnProgress
 
 
 def command(
@@ -24,18 +23,22 @@ def command(
 ) -> None:
     """Cancel a load, for all who wait for it.
 
-    Then it says what is loaded now.
+    The model before comes back if it was gone already; then it says what is loaded.
     """
-    from uml_core.cli.followed import followed
     from uml_core.cli.gateway import needed_client
     from uml_core.cli.outcome import cancelled
-    from uml_core.cli.output import say
+    from uml_core.cli.output import print_json, say
+    from uml_core.cli.progress import progress
+    from uml_core.cli.stage import stage_of
     from uml_core.settings import read_settings
 
     client = needed_client(read_settings())
     job_id = job or _running(client)
-    ended = followed(client, lambda take: _cancelled(client, job_id, take), what=f"the end of '{job_id}'", json=json)
-    if not json:
+    with progress(lambda: stage_of(client.job(job_id)), label=f"cancelling {job_id}"):
+        ended = _end_of(client, client.cancel(job_id))
+    if json:
+        print_json(ended)
+    else:
         say(cancelled(ended, loaded=(client.active() or {}).get("model")))
 
 
@@ -48,25 +51,23 @@ def _running(client: UniversalClient) -> str:
     raise NotFoundError("no job is running, so there is nothing to cancel; `uml jobs` lists those that have ended")
 
 
-def _cancelled(client: UniversalClient, job_id: str, take: OnProgress) -> dict[str, Any]:
-    """Cancel it and wait for its end.
+def _end_of(client: UniversalClient, job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the job that was told to end has ended.
 
     :raises ConflictError: it was done before it could be cancelled
     :raises UMLError: it failed, of its own or because nothing could be brought back
     """
     from uml_core.errors import ConflictError, UMLError
 
-    job = client.cancel(job_id)
     try:
-        client.follow(job, on_progress=take)
+        client.follow(job)
     except UMLError as error:
-        if not _is_cancelled(error.job):
-            raise
-        return dict(error.job)
-    raise ConflictError(f"job '{job_id}' was done before it could be cancelled; `uml ps` shows what is loaded now")
+        if error.job and _is_cancelled(error.job):
+            return dict(error.job)
+        raise
+    raise ConflictError(f"job '{job['id']}' was done before it could be cancelled; `uml ps` shows what is loaded now")
 
 
-def _is_cancelled(job: Mapping[str, Any] | None) -> bool:
-    if job is None or job["rollback_cause"]:
-        return False
-    return job["state"] == "cancelled" or (job["cause"] or {}).get("code") == "cancelled"
+def _is_cancelled(job: Mapping[str, Any]) -> bool:
+    cause = job["cause"] or {}
+    return not job["rollback_cause"] and (job["state"] == "cancelled" or cause.get("code") == "cancelled")

@@ -19,16 +19,13 @@ def command(*, json: JsonOption = False) -> None:
     A line for each change of a worker, a load or the queue. With --json also each step of a load's progress.
     """
     from uml_core.cli.gateway import needed_client
-    from uml_core.errors import UMLError, UnavailableError
+    from uml_core.errors import UnavailableError
     from uml_core.settings import read_settings
 
     client = needed_client(read_settings())
     write = _write_json if json else _Lines().write
-    try:
-        for event in client.events():
-            write(event)
-    except UMLError as error:
-        raise UnavailableError(f"the events of '{client.base_url}' broke off: {error.message}") from error
+    for event in client.events():
+        write(event)
     raise UnavailableError(f"the gateway at '{client.base_url}' has ended; start it again with `uml serve`")
 
 

@@ -18,7 +18,7 @@ def live_client(settings: Settings) -> UniversalClient | None:
     gateway = find_gateway(settings.run_folder / "gateway.json")
     if gateway is None:
         return None
-    # a load is silent until it's done, and the gateway ends one that takes longer
+    # a cancel is silent until the model before is back, and the gateway ends a load that takes longer
     return UniversalClient.of(gateway, timeout_s=settings.supervisor.load_timeout_s + 60)
 
 

@@ -7,16 +7,15 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from uml_core.client.answer import Answer
+from uml_core.client.connection import Connection
 from uml_core.client.event import Event
 from uml_core.client.failure import cause_of
 from uml_core.client.follow import Followed
 from uml_core.client.gateway import Gateway, find_gateway
-from uml_core.client.http import Response, request
+from uml_core.client.http import Response
 from uml_core.errors import UnavailableError
 
 NO_GATEWAY = "no gateway is running; start one with `uml serve`"
-STREAM_SILENCE_S = 60.0
-"""The gateway writes a comment into a quiet event stream much more often; one that says nothing for so long is dead."""
 
 OnProgress = Callable[[dict[str, Any]], object]
 
@@ -41,20 +40,24 @@ class UniversalClient:
         :param timeout_s: longest silence of the gateway while it answers one request; a load has no such limit here
         :raises UnavailableError: no address was given, and no gateway is running
         """
-        self.base_url = (base_url or _live().url).rstrip("/").removesuffix("/v1")
-        self.timeout_s = timeout_s
+        url = (base_url or _live().url).rstrip("/").removesuffix("/v1")
+        self._connection = Connection(base_url=url, timeout_s=timeout_s)
 
     @classmethod
     def of(cls, gateway: Gateway, *, timeout_s: float = 600.0) -> Self:
         return cls(gateway.url, timeout_s=timeout_s)
 
+    @property
+    def base_url(self) -> str:
+        return self._connection.base_url
+
     def models(self) -> list[dict[str, Any]]:
         """Every model on the gateway's machine, unreadable ones with their ``error``."""
-        return list(self._get("/models")["data"])
+        return list(self._connection.get("/models")["data"])
 
     def plugins(self) -> list[dict[str, Any]]:
         """The card of every plugin, failed ones with their ``reason``."""
-        said = self._get("/plugins")
+        said = self._connection.get("/plugins")
         return list(said["data"] if isinstance(said, Mapping) else said)
 
     def active(self) -> dict[str, Any] | None:
@@ -64,7 +67,7 @@ class UniversalClient:
 
     def status(self) -> dict[str, Any]:
         """What is loaded, if anything is: then ``model`` is not None; and the ``job`` that is running, if any is."""
-        return dict(self._get("/active_model"))
+        return dict(self._connection.get("/active_model"))
 
     def load(
         self,
@@ -100,7 +103,7 @@ class UniversalClient:
             "options": dict(options) if options else None,
         }
         said = {name: value for name, value in asked.items() if value is not None}
-        job = self._send("POST", "/load_model", said, idempotency_key=idempotency_key).read()
+        job = self._connection.send("POST", "/load_model", said, idempotency_key=idempotency_key).read()
         return self.follow(job, on_progress=on_progress) if wait else dict(job)
 
     def unload(
@@ -112,7 +115,7 @@ class UniversalClient:
         :returns: the job's view: ``previous`` is what was unloaded, None when nothing was, ``release`` the proof
         :raises UMLError: it could not be proven that it is gone; the error's ``job`` is the view
         """
-        job = self._send("POST", "/unload_model", {"wait": False}, idempotency_key=idempotency_key).read()
+        job = self._connection.send("POST", "/unload_model", {"wait": False}, idempotency_key=idempotency_key).read()
         return self.follow(job, on_progress=on_progress) if wait else dict(job)
 
     def follow(self, job: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
@@ -123,8 +126,8 @@ class UniversalClient:
         """
         path = _path_of(job["id"])
         followed = Followed(
-            look=lambda: self._get(path),
-            listen=lambda after: self._listen(f"{path}/events", after),
+            look=lambda: self._connection.get(path),
+            listen=lambda after: self._connection.listen(f"{path}/events", after),
         )
         view: Mapping[str, Any] = job
         for view in followed.changes(job):
@@ -139,30 +142,31 @@ class UniversalClient:
 
         :raises NotFoundError: there is none with that id, or it ended long ago
         """
-        return dict(self._get(_path_of(job_id)))
+        return dict(self._connection.get(_path_of(job_id)))
 
     def jobs(self) -> list[dict[str, Any]]:
         """The views of all jobs: the running one, those that wait, and the last that ended, newest first."""
-        return list(self._get("/jobs")["data"])
+        return list(self._connection.get("/jobs")["data"])
 
     def cancel(self, job_id: str) -> dict[str, Any]:
-        """Cancel a job, for all who wait for it; its view, which need not be the one of its end yet.
+        """Cancel a job, for all who wait for it, and return when what it had evicted is back; its view.
 
         :raises NotFoundError: there is none with that id
         :raises ConflictError: it has ended
         """
-        return dict(self._send("DELETE", _path_of(job_id)).read())
+        return dict(self._connection.send("DELETE", _path_of(job_id)).read())
 
     def events(self, after: int | None = None) -> Iterator[Event]:
-        """What happens in the gateway, as it happens, until it ends.
+        """What happens in the gateway, as it happens, until it ends; a connection that breaks is taken up again.
 
         :param after: the id of the last event that is known; what came since is told first, if it's still kept
+        :raises UnavailableError: the gateway has gone
         """
-        return self._listen("/events", after)
+        return self._connection.listen_on("/events", after)
 
     def queue(self) -> dict[str, Any]:
         """The requests that wait for a model: ``length``, ``limit``, and each with ``position`` and ``waited_s``."""
-        return dict(self._get("/queue"))
+        return dict(self._connection.get("/queue"))
 
     def chat(
         self,
@@ -182,7 +186,7 @@ class UniversalClient:
         body = {"model": model, "messages": list(messages), "stream": stream, **parameters}
         if stream:
             body.setdefault("stream_options", {"include_usage": True})
-        response = self._send("POST", "/v1/chat/completions", body)
+        response = self._connection.send("POST", "/v1/chat/completions", body)
         return Answer(response.chunks() if stream else _whole(response), response.close)
 
     def _loaded(self) -> str:
@@ -190,18 +194,6 @@ class UniversalClient:
         if active is None:
             raise UnavailableError("no model is loaded; name one, or load one with `uml load`")
         return str(active["model"])
-
-    def _listen(self, path: str, after: int | None) -> Iterator[Event]:
-        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after is not None else {})
-        url, silence_s = self.base_url + path, min(self.timeout_s, STREAM_SILENCE_S)
-        yield from request("GET", url, headers=headers, timeout_s=silence_s).events()
-
-    def _get(self, path: str) -> Any:
-        return self._send("GET", path).read()
-
-    def _send(self, method: str, path: str, body: object = None, *, idempotency_key: str | None = None) -> Response:
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return request(method, self.base_url + path, body=body, headers=headers, timeout_s=self.timeout_s)
 
 
 def _path_of(job_id: str) -> str:
