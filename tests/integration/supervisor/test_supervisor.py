@@ -145,11 +145,11 @@ SLOW = {"ready_timeout_s": 0.7, **CHEESE}
 FAILING = {
     "exits": ({"load_exit": 7, **CHEESE}, "gave up with exit code 7", "model_load_failed"),
     "crashes": ({"load_signal": 11, **CHEESE}, "its engine crashed (SIGSEGV", "worker_crashed"),
-    "never ready": ({"never_ready": True, **SLOW}, "not ready within 1 s", "model_load_failed"),
-    "never listens": ({"never_listens": True, **SLOW}, "not ready within 1 s", "model_load_failed"),
+    "never ready": ({"never_ready": True, **SLOW}, "not ready after", "load_timeout"),
+    "never listens": ({"never_listens": True, **SLOW}, "not ready after", "load_timeout"),
     "wrong token": ({"token": "wrong", **CHEESE}, "refuses the token", "model_load_failed"),
-    "holds the GIL": ({"hold_gil": "before", "hold_gil_s": 60, **SLOW}, "not ready within", "model_load_failed"),
-    "holds it listening": ({"hold_gil": "after", "hold_gil_s": 60, **SLOW}, "not ready within", "model_load_failed"),
+    "holds the GIL": ({"hold_gil": "before", "hold_gil_s": 60, **SLOW}, "not ready after", "load_timeout"),
+    "holds it listening": ({"hold_gil": "after", "hold_gil_s": 60, **SLOW}, "not ready after", "load_timeout"),
 }
 
 

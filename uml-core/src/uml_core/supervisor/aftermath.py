@@ -16,6 +16,7 @@ from uml_core.supervisor.slot import SERVING
 from uml_core.types import Plan, WorkerExit, WorkerState
 
 VERIFY_AGAIN_S = 5.0
+RECYCLE_S = 30 * 60.0
 REMEMBERED = 16
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Aftermath:
         self._service = service
         self._jobs = jobs
         self._send = send
+        self._recycled_s = float("-inf")
         self._errands: set[asyncio.Task[Any]] = set()
 
     def exited(self, message: Exited) -> None:
@@ -108,9 +110,12 @@ class Aftermath:
     def recycle(self, message: Recycle) -> None:
         """A worker leaks: a new one of the same plan takes its place after the requests that run."""
         plan = self._service.plan
+        if now_s() - self._recycled_s < RECYCLE_S:
+            return  # who leaks this fast would do nothing else; the warning stands
         if plan is None or not self._service.is_served_by(message.generation):
             return
         if not any(job.kind == "recycle" for job in self._jobs):
+            self._recycled_s = now_s()
             reason, generation = message.reason, message.generation
             self._jobs.add(Job("recycle", reason=reason, explicit=False, plan=plan, generation=generation))
 

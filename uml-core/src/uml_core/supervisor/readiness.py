@@ -18,6 +18,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.25
 ANSWER_S = 2.0
 
 
+class NotReadyError(ModelLoadError):
+    """It was not ready in time, and still runs."""
+
+
 class PortLostError(InternalServerError):
     """Somebody else took the port between our release and the worker's bind."""
 
@@ -49,7 +53,7 @@ async def wait_ready(
                 await asyncio.wait([process.exited], timeout=pause_s)
                 pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
     except TimeoutError:
-        raise ModelLoadError(
+        raise NotReadyError(
             f"the worker was not ready within {timeout_s:.0f} s; if the model is only slow to load, raise "
             "`load_timeout_s` in [supervisor] of uml.toml"
         ) from None

@@ -99,7 +99,7 @@ class RunningWorker:
             signal=ended.signal if ended else None,
             state=state,
             intended=self.intended,
-            log_tail=self.log.last(60),
+            log_tail=tuple(self.log.tail),
             hung=self.hung,
             oom_kills=None if now is None or self._oom_kills is None else now - self._oom_kills,
             peak_bytes=self.peak_bytes or None,

@@ -18,7 +18,7 @@ from uml_core.supervisor.announcer import Announcer
 from uml_core.supervisor.diagnosis import diagnose, to_error
 from uml_core.supervisor.launcher import Launcher
 from uml_core.supervisor.probe import probe
-from uml_core.supervisor.readiness import PortLostError, TokenRefused
+from uml_core.supervisor.readiness import NotReadyError, PortLostError, TokenRefused
 from uml_core.supervisor.running import RunningWorker
 from uml_core.supervisor.steps import Step
 from uml_core.types import ModelStatus, Plan, Release, WorkerState
@@ -140,7 +140,7 @@ class Slot:
         if not isinstance(error, UMLError) or isinstance(error, PortLostError) or self.worker is None:
             return error
         await asyncio.wait([self.worker.process.exited], timeout=EXIT_S if _may_be_dead(error) else 0)
-        if not self.worker.process.exited.done():
+        if not self.worker.process.exited.done() and not isinstance(error, NotReadyError):
             return _with_detail(error, self.last_words())
         return await self.diagnosed()
 
