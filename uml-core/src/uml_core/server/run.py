@@ -56,6 +56,7 @@ async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None], endi
         from uml_core.server.compose import plugins_of, registry_of, storage_of, supervisor_of
         from uml_core.server.gateway_server import GatewayServer
         from uml_core.server.in_flight import InFlight
+        from uml_core.server.restore import restore
 
         plugins = plugins_of(settings)
         registry = registry_of(settings, plugins)
@@ -66,7 +67,10 @@ async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None], endi
                 server = GatewayServer(app, in_flight, ending=ending)
                 with announced(settings.run_folder, url_of(listener)) as gateway:
                     on_ready(gateway)
-                    await server.serve([listener])
+                    async with asyncio.TaskGroup() as beside:
+                        if settings.supervisor.restore:
+                            beside.create_task(restore(supervisor, storage))
+                        await server.serve([listener])
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from uml_core.storage.tables import loads
 
 
 def load_seconds(connection: Connection, model_id: str, backend: str, count: int = 10) -> Sequence[RowMapping]:
-    """The ``seconds`` of the last *count* committed loads of a model by a backend, newest first."""
+    """From launch to ready, in the last *count* loads of a model by a backend, newest first."""
     statement = (
-        select(loads.c.seconds)
+        select(loads.c.start_s.label("seconds"))
         .where(loads.c.model_id == model_id, loads.c.backend == backend)
-        .where(loads.c.kind == "load", loads.c.state == "committed", loads.c.seconds.is_not(None))
+        .where(loads.c.state == "committed", loads.c.start_s.is_not(None))
         .order_by(loads.c.finished.desc())
         .limit(count)
     )
@@ -22,6 +22,12 @@ def load_seconds(connection: Connection, model_id: str, backend: str, count: int
 
 
 def last_load(connection: Connection) -> Sequence[RowMapping]:
-    """The newest committed job as a row, nothing if that emptied the slot: what was loaded when the gateway ended."""
-    statement = select(loads).where(loads.c.state == "committed").order_by(loads.c.finished.desc()).limit(1)
+    """The newest load that was asked for and done, as a row; nothing if the slot was emptied after it."""
+    statement = (
+        select(loads)
+        .where(loads.c.state == "committed", loads.c.kind.in_(("load", "unload")))
+        .where((loads.c.kind == "unload") | loads.c.start_s.is_not(None))
+        .order_by(loads.c.finished.desc())
+        .limit(1)
+    )
     return [row for row in connection.execute(statement).mappings() if row["kind"] != "unload"]

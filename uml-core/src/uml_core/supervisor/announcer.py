@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import Any
 
 from uml_core.plugins import Plugins
@@ -11,6 +10,8 @@ from uml_core.storage import Storage
 from uml_core.supervisor.events import Events
 from uml_core.supervisor.views import job_view, worker_view
 from uml_core.types import JobStatus, ModelStatus
+
+PHASES = ("check", "drain", "unload", "start", "probe")
 
 
 class Announcer:
@@ -69,8 +70,8 @@ def load_row(job: JobStatus, *, run_id: str, seconds: dict[str, float]) -> dict[
         "kind": job.kind,
         "model_id": _model_of(job),
         "backend": plan.backend if plan else None,
-        "request": json.dumps(_request(job)) if job.request else None,
-        "options": json.dumps(dict(plan.options), default=str) if plan else None,
+        "request": _request(job) if job.request else None,
+        "options": dict(plan.options) if plan else None,
         "context_length": plan.context_length if plan else None,
         "state": str(job.state),
         "cause_code": job.cause.code if job.cause else None,
@@ -81,7 +82,7 @@ def load_row(job: JobStatus, *, run_id: str, seconds: dict[str, float]) -> dict[
         "finished": job.finished.isoformat() if job.finished else None,
         "seconds": job.seconds,
         "rolled_back": job.rolled_back,
-        **{f"{phase}_s": round(value, 4) for phase, value in seconds.items()},
+        **{f"{phase}_s": round(seconds[phase], 4) for phase in PHASES if phase in seconds},
     }
 
 

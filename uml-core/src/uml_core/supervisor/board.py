@@ -40,7 +40,7 @@ class Board:
     def begin(self, job: Job) -> None:
         """It is the one that runs from now on."""
         self._service.slot.job_id = job.id
-        self._announcer.storage.put("loads", self._row(job))
+        self._write(job)
         self.move(job, SwitchState.CHECKING)
 
     def move(self, job: Job, state: SwitchState) -> None:
@@ -54,7 +54,7 @@ class Board:
         previous = job.state
         self._jobs.end(job, state)
         self._announcer.switch(self.status(job), previous=str(previous), at=_now())
-        self._announcer.storage.put("loads", self._row(job))
+        self._write(job)
 
     async def follow(self, job: Job) -> None:
         """Tell how far it is until it has ended, and remember how long earlier ones of its kind took."""
@@ -74,6 +74,10 @@ class Board:
             seconds = await self._announcer.storage.load_seconds(model_id, backend)
             return median(seconds) if seconds else 0.0
         return 0.0
+
+    def _write(self, job: Job) -> None:
+        if job.kept:
+            self._announcer.storage.put("loads", self._row(job))
 
     def _row(self, job: Job) -> dict[str, Any]:
         slot, worker = self._service.slot, self._service.slot.worker

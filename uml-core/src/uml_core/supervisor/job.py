@@ -28,6 +28,7 @@ class Job:
     ``explicit`` says that somebody asked for it, and not only a request that needs the model. ``generation`` limits an
     emptying to that one; any when None. ``delay_s`` is the pause before a restart, which ``hurry`` cuts short.
     ``cancelled`` is what those who wait are told, once somebody has cancelled it; ``quiet`` that they are told nothing.
+    ``kept``: it is written down; the end of the gateway is not, for it says nothing about what people want loaded.
     """
 
     kind: JobKind
@@ -38,6 +39,7 @@ class Job:
     plan: Plan | None = field(kw_only=True, default=None)
     generation: int | None = field(kw_only=True, default=None)
     delay_s: float = field(kw_only=True, default=0.0)
+    kept: bool = field(kw_only=True, default=True)
     id: str = field(factory=new_id, init=False)
     state: SwitchState = field(default=SwitchState.QUEUED, init=False)
     stage: str = field(default="queued", init=False)

@@ -217,7 +217,7 @@ class Owner:
         if running and running.kind != "unload":
             running.cancelled = running.cancelled or ShuttingDownError()
             self._interrupt()
-        self.jobs.add(Job("unload", reason="the gateway goes down", explicit=False))
+        self.jobs.add(Job("unload", reason="the gateway goes down", explicit=False, kept=False))
 
 
 def _cause_of(job: Job, error: BaseException) -> UMLError:

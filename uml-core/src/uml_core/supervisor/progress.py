@@ -21,13 +21,10 @@ def progress_of(job: Job, slot: Slot) -> LoadProgress | None:
     elapsed_s = monotonic() - job.created_s
     stage, worker = _stage(job, slot), slot.worker
     if stage not in LOADING or worker is None:
-        return LoadProgress(stage=stage, elapsed_s=elapsed_s, eta_s=_from_earlier(job, elapsed_s))
+        return LoadProgress(stage=stage, elapsed_s=elapsed_s, eta_s=job.expected_s or None)
     part, source = worker.progress, worker.progress_source
-    eta_s = _from_earlier(job, elapsed_s)
     if part is None and job.expected_s:
         part, source = min(worker.age_s / job.expected_s, 0.99), "time"
-    if eta_s is None and part is not None and part > KNOWN:
-        eta_s = worker.age_s * (1 - part) / part
     total_bytes = worker.plan.model.size_bytes or None
     return LoadProgress(
         stage=stage,
@@ -36,7 +33,7 @@ def progress_of(job: Job, slot: Slot) -> LoadProgress | None:
         bytes_done=int(part * total_bytes) if part is not None and total_bytes else None,
         bytes_total=total_bytes,
         elapsed_s=elapsed_s,
-        eta_s=eta_s,
+        eta_s=_eta_s(job.expected_s, worker.age_s, part),
     )
 
 
@@ -48,8 +45,8 @@ def _stage(job: Job, slot: Slot) -> str:
     return job.stage
 
 
-def _from_earlier(job: Job, elapsed_s: float) -> float | None:
-    """What is left of the time that earlier loads of this model took; None when there was none, or it is over."""
-    if not job.expected_s or elapsed_s >= job.expected_s:
-        return None
-    return job.expected_s - elapsed_s
+def _eta_s(expected_s: float | None, age_s: float, part: float | None) -> float | None:
+    """What is left of the time that earlier loads took, else what *part* tells of the rest; None if nobody knows."""
+    if expected_s and age_s < expected_s:
+        return expected_s - age_s
+    return age_s * (1 - part) / part if part is not None and part > KNOWN else None

@@ -52,6 +52,7 @@ class Slot:
         self.since = datetime.now(UTC)
         self.job_id: str | None = None
         self.released: Release | None = None
+        self.probe_s = 0.0
         self.devices = Devices()
         self._plugins = plugins
         self._settings = settings.supervisor
@@ -124,8 +125,10 @@ class Slot:
         if self.worker is None:
             return
         self.move(WorkerState.PROBING)
+        begun_s = self.worker.age_s
         await self._at("start.probe")
         await probe(self._plugins, plan, self.worker.client, limit_s=self._settings.probe_timeout_s)
+        self.probe_s = self.worker.age_s - begun_s
         await self._at("start.probed")
         if self.worker.process.exited.done():
             raise ModelLoadError("the worker ended right after its first token")

@@ -136,6 +136,7 @@ class Switch:
         self._moved(job, SwitchState.STARTING)
         with job.phase("start", "launching"):
             await self._slot.start(plan, on_exit=self._on_exit)
+        job.phases["probe"] = self._slot.probe_s
         job.port = self._slot.worker.launch.port if self._slot.worker else None
 
     async def _commit(self) -> None:
