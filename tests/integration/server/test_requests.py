@@ -183,6 +183,26 @@ async def test_tasks_may_share_a_path_by_what_they_claim(start_gateway, wire):
     assert len(body["anyOf"]) == 2
 
 
+async def test_a_task_whose_streams_need_no_finish_reason(start_gateway, wire):
+    async def speak(request, worker):
+        return await worker.post("/v1/speech", {"text": request.text, "stream": True})
+
+    class Extra:
+        uml_api_version = 1
+
+        @hookimpl
+        def uml_tasks(self):
+            yield Task(name="text-generation", path="/v1/speech", request=Shout, handle=speak, finish_reason=False)
+
+    frames = [b'data: {"audio":"abc"}\n\n', wire.DONE]
+    gateway = await start_gateway(wire.stream(frames), extra=Extra())
+    response = await gateway.http.post("/v1/speech", json={"text": "a", "stream": True})
+    assert response.content == b"".join(frames)
+    gateway.worker.script = wire.stream(frames[:1])
+    cut = await gateway.http.post("/v1/speech", json={"text": "a", "stream": True})
+    assert b"worker_crashed" in cut.content
+
+
 async def test_log_lines_have_facts_and_no_words(start_gateway, wire, until, monkeypatch):
     lines = []
     log = SimpleNamespace(info=lambda _, **facts: lines.append(facts))

@@ -104,6 +104,7 @@ async def test_the_servers_end_in_the_middle_of_a_stream(start_house):
     await drain
 
 
+@pytest.mark.proof
 async def test_a_poisonous_request_is_refused_in_the_end(start_house):
     house = await start_house()
     await house.load(house.model("a", poison="poison"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,8 @@ from uml_core import errors
 from uml_core.errors import ModelLoadError, ModelLoadingError, ShuttingDownError, UMLError
 from uml_core.server.errors import body_of, frame_of, invalid_body, response_of
 from uml_core.server.failure import error_of
+from uml_core.supervisor.views import job_view
+from uml_core.types import JobStatus, LoadProgress, SwitchState
 
 TREE = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, UMLError)]
 
@@ -41,6 +44,29 @@ def test_details_only_if_there_are_any():
 def test_retry_after():
     _, headers, _ = response_of(ModelLoadingError("m", retry_after_s=5))
     assert (b"retry-after", b"5") in headers
+
+
+def test_a_load_is_told_in_short_and_to_who_asked_for_it_in_full():
+    job = JobStatus(
+        id="job_1",
+        kind="load",
+        state=SwitchState.STARTING,
+        request=None,
+        reason="",
+        created=datetime.now(UTC),
+        progress=LoadProgress(stage="loading"),
+    )
+    error = ModelLoadingError("m")
+    error.job = job
+    assert list(body_of(error)) == ["error", "job"]
+    assert list(body_of(error)["job"]) == ["id", "state", "progress"]
+    assert body_of(UMLError("m"), job=job)["job"] == job_view(job)
+    assert json.loads(frame_of(error)[6:])["job"]["progress"]["stage"] == "loading"
+
+
+def test_the_servers_end_has_one_sentence():
+    assert ShuttingDownError().message.startswith("the gateway is going down")
+    assert (ShuttingDownError().retry_after_s, ShuttingDownError("m", retry_after_s=None).retry_after_s) == (5, None)
 
 
 def test_a_frame_is_one_line_whatever_the_message_holds():

@@ -66,6 +66,16 @@ def test_a_finish_reason_within_a_text_is_none():
     assert isinstance(stream.error, WorkerCrashedError)
 
 
+def test_a_task_whose_answers_have_no_finish_reason():
+    stream, last = events(needs_reason=False), frame(audio="abc", usage={"prompt_tokens": 3})
+    assert stream.take(last + DONE) == last + DONE
+    assert (stream.finished, stream.error, stream.usage.prompt_tokens) == (True, None, 3)
+    cut = events(needs_reason=False)
+    cut.take(last)
+    cut.end()
+    assert isinstance(cut.error, WorkerCrashedError)
+
+
 def test_nothing_passes_after_done():
     stream = events()
     assert stream.take(END + DONE + TEXT + DONE) == END + DONE

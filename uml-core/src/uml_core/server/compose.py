@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uml_core.planning import Planner
     from uml_core.registry import Registry
     from uml_core.storage import Storage
+    from uml_core.storage.writer import OnEvent
     from uml_core.supervisor import Supervisor
 
 
@@ -46,11 +47,14 @@ def planner_of(settings: Settings, plugins: Plugins, registry: Registry) -> Plan
     return Planner(plugins, registry, settings)
 
 
-def storage_of(settings: Settings) -> Storage:
-    """The database; to be started, and to be closed after everything that writes to it."""
+def storage_of(settings: Settings, *, on_event: OnEvent | None = None) -> Storage:
+    """The database; to be started, and to be closed after everything that writes to it.
+
+    :param on_event: told, from another thread, of what goes wrong with it and what is well again
+    """
     from uml_core.storage import Storage
 
-    return Storage(settings.data_dir)
+    return Storage(settings.data_dir, on_event=on_event)
 
 
 def supervisor_of(

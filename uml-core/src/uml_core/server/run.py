@@ -56,21 +56,23 @@ async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None], endi
         from uml_core.server.compose import plugins_of, registry_of, storage_of, supervisor_of
         from uml_core.server.gateway_server import GatewayServer
         from uml_core.server.in_flight import InFlight
+        from uml_core.server.news import StorageNews
         from uml_core.server.restore import restore
 
-        plugins = plugins_of(settings)
+        plugins, news = plugins_of(settings), StorageNews()
         registry = registry_of(settings, plugins)
-        with kept(storage_of(settings), limit_s=ending.storage_s) as storage:
+        with kept(storage_of(settings, on_event=news), limit_s=ending.storage_s) as storage:
             async with supervisor_of(settings, plugins, registry, storage=storage) as supervisor:
-                in_flight = InFlight()
+                news.events, in_flight = supervisor.events, InFlight()
                 app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight)
                 server = GatewayServer(app, in_flight, ending=ending)
                 with announced(settings.run_folder, url_of(listener)) as gateway:
                     on_ready(gateway)
-                    async with asyncio.TaskGroup() as beside:
-                        if settings.supervisor.restore:
-                            beside.create_task(restore(supervisor, storage))
-                        await server.serve([listener])
+                    wanted = settings.supervisor.restore
+                    restoring = asyncio.create_task(restore(supervisor, storage)) if wanted else None
+                    await server.serve([listener])
+                    if restoring is not None:
+                        restoring.cancel()  # it may still wait for the database, and nobody for it
 
 
 @contextlib.contextmanager
