@@ -17,6 +17,8 @@ from uml_core.client import Event
         ("queue", {"length": 1}, "1 request waiting"),
         ("queue", {"length": 3}, "3 requests waiting"),
         ("lagged", {"missed": 4}, "4 events came faster than they could be read, and are left out"),
+        ("health", {"model": "m", "state": "hung", "reason": "no token for 60 s"}, "m: hung (no token for 60 s)"),
+        ("leak", {"model": "m", "sentence": "it grows by 1 MB a request"}, "m: it grows by 1 MB a request"),
         ("storage", {"degraded": "the disk is full"}, "degraded=the disk is full"),
     ],
 )

@@ -63,17 +63,22 @@ class _Lines:
 
 def told(event: Event) -> str:
     """One line for a person."""
-    data = event.data
-    if event.kind == "worker":
-        return _worker(data)
-    if event.kind == "job":
-        return _job(data)
-    if event.kind == "queue":
-        waiting = data.get("length")
-        return f"{waiting} request{'' if waiting == 1 else 's'} waiting" if waiting else "nobody waits"
-    if event.kind == "lagged":
-        return f"{data.get('missed')} events came faster than they could be read, and are left out"
-    return " ".join(f"{name}={value}" for name, value in data.items())
+    known = {"worker": _worker, "job": _job, "queue": _queue, "leak": _leak, "health": _worker, "lagged": _lagged}
+    tell = known.get(event.kind)
+    return tell(event.data) if tell else " ".join(f"{name}={value}" for name, value in event.data.items())
+
+
+def _queue(data: Mapping[str, Any]) -> str:
+    waiting = data["length"]
+    return f"{waiting} request{'' if waiting == 1 else 's'} waiting" if waiting else "nobody waits"
+
+
+def _leak(data: Mapping[str, Any]) -> str:
+    return f"{data['model']}: {data['sentence']}"
+
+
+def _lagged(data: Mapping[str, Any]) -> str:
+    return f"{data['missed']} events came faster than they could be read, and are left out"
 
 
 def _worker(data: Mapping[str, Any]) -> str:
