@@ -1,6 +1,7 @@
 """Crashes, hangs and leaks of real processes, and what the supervisor makes of them."""
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -145,7 +146,7 @@ async def test_five_crashes_with_nothing_served_are_a_loop_and_a_load_ends_it(ma
         await eventually(lambda: active(house) is None and not any(not j.ended for j in house.supervisor.jobs()), 40)
         assert counter.stat().st_size == 5
         starts = [status.at for status in house.backend.statuses if status.state is WorkerState.LAUNCHING]
-        gaps = [(after - before).total_seconds() for before, after in zip(starts, starts[1:], strict=False)]
+        gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(starts)]
         assert gaps == sorted(gaps), "each pause is longer than the one before"
         with pytest.raises(ModelFailedError) as caught:
             async with house.supervisor.lease(LoadRequest(model="a"), TASK):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from uml_core.errors import InternalServerError, RequestCancelledError, UMLError
+from uml_core.host.memory import quick_anon_bytes
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.messages import Drain, Message, Revoke, Undrain
@@ -144,6 +145,7 @@ class Switch:
         worker = self._slot.worker
         if worker is None or worker.process.exited.done():
             raise await self._slot.diagnosed()
+        worker.see_private(await asyncio.to_thread(quick_anon_bytes, worker.process.tree()))
 
     async def _put_right(self, job: Job, error: BaseException) -> None:
         """The slot as it was before the job: the same model with the same options, or empty as it was."""
