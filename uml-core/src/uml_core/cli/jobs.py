@@ -15,7 +15,7 @@ def command(
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=1, help="How many at most.")] = 10,
     json: JsonOption = False,
 ) -> None:
-    """List the loads: the running one, those that wait, those that ended.
+    """List the loads: running, waiting, ended.
 
     STATE is how far it is, RESULT how it ended. With --json they are all there.
     """
