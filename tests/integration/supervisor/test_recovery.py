@@ -90,6 +90,7 @@ async def test_a_crash_is_noticed_at_once_and_the_model_comes_back(house, eventu
     assert active(house).plan is plan
     assert active(house).restarts == 1
     (restart,) = [job for job in house.supervisor.jobs() if job.kind == "restart"]
+    restart = await house.supervisor.wait(restart.id)
     assert (restart.state, restart.switched, restart.reason) == (
         SwitchState.COMMITTED, True, "the worker ended by itself",
     )  # fmt: skip

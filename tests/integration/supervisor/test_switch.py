@@ -241,3 +241,14 @@ async def test_events_tell_of_every_transition_and_job(house):
     assert workers == ["launching", "loading", "probing", "ready"]
     jobs = list(dict.fromkeys(event.data["state"] for event in seen if event.kind == "job"))
     assert jobs == ["queued", "checking", "starting", "committed"]
+
+
+async def test_an_end_in_the_moment_that_a_job_begins_is_an_end(make_house):
+    for pauses in range(6):
+        house = make_house()
+        async with house.supervisor:
+            load = asyncio.create_task(house.supervisor.load(request(house.model("a"))))
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+        with pytest.raises(UMLError):
+            await asyncio.wait_for(load, 10)

@@ -40,12 +40,13 @@ class Board:
     def begin(self, job: Job) -> None:
         """It is the one that runs from now on."""
         self._service.slot.job_id = job.id
-        self._write(job)
         self.move(job, SwitchState.CHECKING)
 
     def move(self, job: Job, state: SwitchState) -> None:
         previous, job.state = job.state, state
         self._announcer.switch(self.status(job), previous=str(previous), at=_now())
+        if state is not SwitchState.CHECKING:
+            self._write(job)
 
     def end(self, job: Job, state: SwitchState) -> None:
         """It has ended so; whoever waits for it goes on."""
@@ -54,7 +55,8 @@ class Board:
         previous = job.state
         self._jobs.end(job, state)
         self._announcer.switch(self.status(job), previous=str(previous), at=_now())
-        self._write(job)
+        if job.switched or job.cause:  # else it was loaded already, and nothing happened
+            self._write(job)
 
     async def follow(self, job: Job) -> None:
         """Tell how far it is until it has ended, and remember how long earlier ones of its kind took."""

@@ -49,6 +49,7 @@ class Job:
     seconds: float | None = field(default=None, init=False)
     phases: dict[str, float] = field(factory=dict, init=False)
     expected_s: float | None = field(default=None, init=False)
+    part: float = field(default=0.0, init=False)
     previous: Plan | None = field(default=None, init=False)
     switched: bool = field(default=False, init=False)
     rolled_back: bool = field(default=False, init=False)

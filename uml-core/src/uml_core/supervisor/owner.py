@@ -170,16 +170,10 @@ class Owner:
         if job.kind == "load" and self.service.slot.plan is None:
             job.previous = self.service.down  # what would be restarted now is what to go back to
         self.board.begin(job)
-        self._work = asyncio.create_task(self._perform(job), name=f"job: {job.reason}")
+        self._work = asyncio.create_task(self._switch.perform(job), name=f"job: {job.reason}")
+        # Not at the end of the task itself: one that is cancelled before its first step never gets there.
+        self._work.add_done_callback(lambda work: self.inbox.put_nowait(Finished(job, _error_of(work))))
         self._tale = asyncio.create_task(self.board.follow(job), name=f"tale of the job: {job.reason}")
-
-    async def _perform(self, job: Job) -> None:
-        error: BaseException | None = None
-        try:
-            await self._switch.perform(job)
-        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # it is told to who waits
-            error = raised
-        self.inbox.put_nowait(Finished(job, error))
 
     def _interrupt(self) -> None:
         if self._work:
@@ -218,6 +212,10 @@ class Owner:
             running.cancelled = running.cancelled or ShuttingDownError()
             self._interrupt()
         self.jobs.add(Job("unload", reason="the gateway goes down", explicit=False, kept=False))
+
+
+def _error_of(work: asyncio.Task[None]) -> BaseException | None:
+    return asyncio.CancelledError() if work.cancelled() else work.exception()
 
 
 def _cause_of(job: Job, error: BaseException) -> UMLError:

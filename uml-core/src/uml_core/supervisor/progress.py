@@ -25,6 +25,8 @@ def progress_of(job: Job, slot: Slot) -> LoadProgress | None:
     part, source = worker.progress, worker.progress_source
     if part is None and job.expected_s:
         part, source = min(worker.age_s / job.expected_s, 0.99), "time"
+    if part is not None:
+        part = job.part = max(part, job.part)  # another source may know less, but what was shown stands
     total_bytes = worker.plan.model.size_bytes or None
     return LoadProgress(
         stage=stage,

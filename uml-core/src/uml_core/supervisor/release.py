@@ -40,18 +40,25 @@ async def measure(worker: RunningWorker, devices: Devices) -> Held:
 
 
 async def prove(
-    worker: RunningWorker, held: Held, lock_path: Path, *, devices: Devices, since_s: float, limit_s: float = VERIFY_S
+    worker: RunningWorker,
+    held: Held,
+    lock_path: Path,
+    *,
+    devices: Devices,
+    since_s: float,
+    limit_s: float | None = None,
 ) -> Release:
-    """Look until nothing of *worker* is left, for at most *limit_s*.
+    """Look until nothing of *worker* is left, for at most 5 s.
 
     Processes, lock and port are proof. Device memory that stays taken though nobody can be seen to hold it is reported
     as unattributed, and is no reason to doubt the rest.
 
     :param held: what it held before its end
     :param since_s: the loop's time when the end began
+    :param limit_s: how long to look instead
     """
     loop = asyncio.get_running_loop()
-    deadline, pause_s = loop.time() + limit_s, FIRST_PAUSE_S
+    deadline, pause_s = loop.time() + (VERIFY_S if limit_s is None else limit_s), FIRST_PAUSE_S
     while True:
         release = await _look(worker, held, lock_path, devices=devices, seconds=loop.time() - since_s)
         settled = release.proven and not release.unattributed_bytes

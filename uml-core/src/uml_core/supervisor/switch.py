@@ -167,6 +167,7 @@ class Switch:
 
     async def _roll_back(self, job: Job, previous: Plan) -> None:
         self._moved(job, SwitchState.ROLLING_BACK)
+        job.part = 0.0
         try:
             with job.phase("rollback", "rolling back"):
                 await self._at("rollback")
