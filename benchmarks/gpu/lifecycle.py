@@ -140,9 +140,7 @@ def proven(release: Release | None, size: int) -> bool:
 
 
 def table(rows: dict[str, list[tuple[Release | None, float, bool]]]) -> None:
-    print(
-        "| | as it should be | seconds p50 (most) | release proven after p50 (most) | freed of expected | unattributed |"
-    )
+    print("| | as it should be | seconds p50 (most) | proven after p50 (most) | freed of expected | unattributed |")
     print("|---|---|---|---|---|---|")
     for what, cases in rows.items():
         seconds = [case[1] for case in cases]

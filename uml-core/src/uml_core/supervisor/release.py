@@ -33,7 +33,9 @@ class Held:
 
 
 async def measure(worker: RunningWorker, devices: Devices) -> Held:
-    """Look at what *worker* holds now; what is gone already holds nothing."""
+    """Look at what *worker* holds now; of one that is gone already, what it was last seen to hold."""
+    if worker.process.exited.done():
+        return Held(devices=worker.devices_seen, pids=worker.pids_seen)
     pids = worker.process.tree()
     memory, on_devices = await asyncio.gather(asyncio.to_thread(measure_tree, pids), devices.read())
     return Held(memory=memory if memory.pids else None, devices=on_devices, pids=frozenset(pids))

@@ -30,7 +30,8 @@ class RunningWorker:
     ``client`` is for requests, ``monitor`` for our own questions, which count for nothing. ``intended``: somebody asked
     for the end; ``hung``: it was ended because it did not move; ``cleaned``: all is cleaned up. ``private_bytes`` is
     what it was last seen to hold alone, ``peak_bytes`` the most of it, ``devices_before`` what the devices held
-    before its launch. ``progress_source`` says who knows ``progress``.
+    before its launch, ``devices_seen`` and ``pids_seen`` the last look at it alive.
+    ``progress_source`` says who knows ``progress``.
     """
 
     plan: Plan
@@ -42,6 +43,8 @@ class RunningWorker:
     log: WorkerLog
     limit_s: float
     devices_before: DeviceMemory | None = None
+    devices_seen: DeviceMemory | None = None
+    pids_seen: frozenset[int] = frozenset()
     progress: float | None = None
     progress_source: ProgressSource | None = None
     private_bytes: int = 0

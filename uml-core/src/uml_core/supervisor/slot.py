@@ -139,7 +139,8 @@ class Slot:
         if isinstance(error, TokenRefused):
             return ModelLoadError(f"{who} refuses the token of its own launch", detail=self.last_words())
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-            return ModelLoadError(f"{who} could not be started: {error}")
+            # a full disk or a full process table may have room again when it is tried once more
+            return ModelLoadError(f"{who} could not be started: {error}", permanent=False)
         if not isinstance(error, UMLError) or isinstance(error, PortLostError) or self.worker is None:
             return error
         await asyncio.wait([self.worker.process.exited], timeout=EXIT_S if _may_be_dead(error) else 0)

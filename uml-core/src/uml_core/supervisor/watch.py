@@ -83,6 +83,7 @@ class Watch:
         )
         self._worker.see_private(anon_bytes)
         devices = await self._devices.read()
+        self._worker.devices_seen, self._worker.pids_seen = devices, frozenset(pids)
         before = self._worker.devices_before
         device_bytes = held_bytes(before, devices, pids) if before and devices else None
         self._leaks.add(
