@@ -24,11 +24,13 @@ log = logging.getLogger(__name__)
 class Aftermath:
     """Sees to the worker of a service; what it starts goes through the queue of jobs.
 
-    ``exits`` are the last ends, by generation.
+    ``exits`` are the last ends, by generation. ``judging``: it is being found out why a worker ended once too often.
     """
 
     def __init__(self, service: Service, jobs: Jobs, send: Callable[[Message], None]) -> None:
         self.exits: dict[int, WorkerExit] = {}
+        self.judging = False
+        self._verifying = False
         self._service = service
         self._jobs = jobs
         self._send = send
@@ -47,6 +49,7 @@ class Aftermath:
         log.error("the worker of generation %d ended; last words: %s", generation, " | ".join(slot.last_words()))
         plan, inside = self._service.crashed()
         if plan and not self.restart(plan, self.exits[generation], inside):
+            self.judging = True
             self._errand(self._give_up(plan))
 
     def _remember(self, generation: int, ended: WorkerExit) -> None:
@@ -85,7 +88,7 @@ class Aftermath:
         slot, service = self._service.slot, self._service
         cause = await slot.diagnosed() if slot.worker else WorkerCrashedError("the worker ended")
         error = service.recovery.gave_up(plan.model_id, cause)
-        service.down = None
+        service.down, self.judging = None, False
         log.error("%s", error.message)
         service.admission.refuse(lambda acquire: error if acquire.request.model == plan.model_id else None)
         self._jobs.add(Job("unload", reason="it crashed too often", explicit=False, generation=slot.generation))
@@ -123,7 +126,9 @@ class Aftermath:
         """A process of ours can't be ended: whoever waits is told, and it is looked at again and again."""
         slot = self._service.slot
         self._service.admission.refuse(lambda _: slot.quarantined())
-        self._errand(self._verify_again())
+        if not self._verifying:
+            self._verifying = True
+            self._errand(self._verify_again())
 
     async def _verify_again(self) -> None:
         slot = self._service.slot
@@ -131,6 +136,7 @@ class Aftermath:
             await asyncio.sleep(VERIFY_AGAIN_S)
             if self._jobs.running is None and slot.state is WorkerState.QUARANTINED and await slot.verify():
                 self._send(Look())
+        self._verifying = False
 
     def close(self) -> None:
         for errand in self._errands:

@@ -76,14 +76,23 @@ class Owner:
     async def run(self) -> None:
         """Take messages until told to stop and the last job has ended."""
         while not (self.service.stopping and self.jobs.running is None and not self.jobs.queued):
-            self._handle(await self.inbox.get())
-            self._go_on()
+            self._take(await self.inbox.get())
         while not self.inbox.empty():  # whoever asks from here on sees `closed`
-            self._handle(self.inbox.get_nowait())
+            self._take(self.inbox.get_nowait())
         self.closed = True
         self.aftermath.close()
         if self._timer:
             self._timer.cancel()
+
+    def _take(self, message: Message) -> None:
+        """Handle one message; a fault of ours in it is logged, and the owner lives on."""
+        try:
+            self._handle(message)
+            self._go_on()
+        except Exception as error:
+            log.exception("a fault in the lifecycle, at %s", type(message).__name__)
+            if isinstance(message, Acquire | Load | Unload | Cancel) and not message.reply.done():
+                message.reply.set_exception(InternalServerError(f"something went wrong here: {error}; see `uml logs`"))
 
     def _handle(self, message: Message) -> None:  # noqa: C901 - one line a message
         match message:
@@ -139,7 +148,7 @@ class Owner:
     def _look_at_queue(self) -> None:
         """Requests for a model that isn't loaded bring about its load: at once when nobody is in the way."""
         admission = self.service.admission
-        if self.jobs.queued or self.service.slot.state is WorkerState.QUARANTINED:
+        if self.jobs.queued or self.aftermath.judging or self.service.slot.state is WorkerState.QUARANTINED:
             return
         other = admission.oldest(lambda acquire: not self.service.serves(acquire))
         if other is None:
