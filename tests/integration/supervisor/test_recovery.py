@@ -120,6 +120,7 @@ async def test_only_the_request_that_crashes_alone_is_refused(house, ask, eventu
     assert "good word1" in both[0][0]
     assert "fine word1" in both[1][0]
     assert isinstance(both[2], RequestCrashedWorkerError)
+    await ready(house, eventually, generation=4)
     crashes = active(house).restarts
     with pytest.raises(RequestCrashedWorkerError):
         await ask("a", "hemlock")
@@ -195,7 +196,7 @@ HANGS = ["deadlock", "gil", "stop"]
 
 @pytest.mark.parametrize("how", HANGS)
 async def test_a_worker_that_hangs_is_dumped_killed_and_replaced(make_house, eventually, how):
-    house = make_house(supervisor={"hang_s": 1.0, "request_timeout_s": 60.0, "canary_s": 60.0})
+    house = make_house(supervisor={"hang_s": 1.0, "request_timeout_s": 6.0, "canary_s": 60.0})
     async with house.supervisor:
         name = house.model("a", busy_hang=how, busy_hang_after=1)
         await house.supervisor.load(request(name))

@@ -9,8 +9,9 @@ from uml_core.plugins import Plugins
 from uml_core.storage import Storage
 from uml_core.supervisor.events import Events
 from uml_core.supervisor.views import job_view, worker_view
-from uml_core.types import JobStatus, ModelStatus
+from uml_core.types import JobStatus, ModelStatus, WorkerState
 
+OPEN = frozenset({WorkerState.READY, WorkerState.BUSY})
 PHASES = ("check", "drain", "unload", "start", "probe")
 
 
@@ -26,6 +27,8 @@ class Announcer:
     def worker(self, status: ModelStatus, *, job_id: str | None) -> None:
         """A worker changed its state."""
         self._plugins.tell("uml_model_status", status=status)
+        if status.state in OPEN and status.previous in OPEN:
+            return  # each request does that: the table of requests tells more of it than two rows more would
         self.events.publish("worker", worker_view(status) | {"job": job_id})
         self._write(
             "worker",
