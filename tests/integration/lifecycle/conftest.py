@@ -1,5 +1,6 @@
 """The real supervisor over real worker processes, and somebody who watches from outside that it keeps its word."""
 
+import asyncio
 import contextlib
 import itertools
 from types import SimpleNamespace
@@ -43,6 +44,17 @@ async def watched(house):
         yield watcher
         await watcher.check_settled()
     await watcher.check_closed()
+
+
+async def until(condition):
+    async with asyncio.timeout(SETTLED_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def eventually():
+    return until
 
 
 @pytest.fixture

@@ -96,6 +96,9 @@ class House:
         await asyncio.wait_for(asyncio.shield(request.task), SETTLED_S)
         return request.result()
 
+    def states(self, generation=None):
+        return [str(s.state) for s in self.backend.statuses if generation in (None, s.generation)]
+
     def kill(self, number):
         """Send a signal to the engine, if there is one: the pid, or None."""
         active = self.supervisor.active()
@@ -118,6 +121,7 @@ class Request:
         self.leaving = False
         self.revoked = None
         self.task = asyncio.ensure_future(self._run())
+        self.task.add_done_callback(self._note_unbegun)
 
     def __repr__(self):
         return f"<request {self.nonce} for {self.model}: {self.ends or 'under way'}>"
@@ -137,13 +141,17 @@ class Request:
         self.revoked = error
         self.task.cancel()
 
+    def _note_unbegun(self, task):
+        if task.cancelled():  # before its first step
+            self.ends.append(("left", None))
+
     async def _run(self):
         try:
             self.ends.append(("answer", await self._answer()))
         except UMLError as error:
             self.ends.append(("error", error))
-        except asyncio.CancelledError as error:
-            self.ends.append(("left", error) if self.leaving else ("error", self.revoked or error))
+        except asyncio.CancelledError:
+            self.ends.append(("left", None) if self.leaving else ("error", self.revoked))
 
     async def _answer(self):
         """Ask; and again when the worker dies before its first word, as the gateway does."""

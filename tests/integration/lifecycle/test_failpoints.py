@@ -102,6 +102,9 @@ def strike(make_house, lifecycle, quick_restarts):
             await observer.check_settled()
             assert fault.struck, f"{step} was never reached: {house.steps.seen}"
             check_end(ended, house.supervisor.active(), scene)
+            if kind == "cancel":  # on the way back there is nothing to cancel any more
+                back = {SwitchState.ROLLED_BACK, SwitchState.FAILED}
+                assert ended.state in (back if "rollback" in (step, after) else {SwitchState.CANCELLED})
             if fault.cancelled:
                 await asyncio.wait([fault.cancelled], timeout=lifecycle.SETTLED_S)
                 assert fault.cancelled.done()

@@ -6,6 +6,7 @@ step: between two of them only processes go on.
 """
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -79,8 +80,7 @@ numbers = st.integers(0, 5)
 class Lifecycle(RuleBasedStateMachine):
     """One house; the subclass that a test makes knows the kit of this folder, a folder to live in, and the clock."""
 
-    kit = clock = None
-    seen = Counter()
+    kit = clock = seen = None
 
     @staticmethod
     def new_folder():
@@ -150,12 +150,19 @@ class Lifecycle(RuleBasedStateMachine):
         pid = self.house.kill(number)
         note(f"signal {number} to {pid}")
 
-    @rule(name=names, stream=st.booleans(), wait_s=st.sampled_from([0.1, 4.0]), pause_ms=pauses_ms)
+    @rule(name=names | st.none(), stream=st.booleans(), wait_s=st.sampled_from([4.0, 4.0, 0.1]), pause_ms=pauses_ms)
     def ask(self, name, stream, wait_s, pause_ms):
-        async def begin():
-            self.house.request(name, stream=stream, wait_s=wait_s)
+        self.run(self.begin_to_ask(name, stream=stream, wait_s=wait_s), pause_ms=pause_ms)
 
-        self.run(begin(), pause_ms=pause_ms)
+    @rule(count=st.integers(1, 3), stream=st.booleans(), pause_ms=pauses_ms)
+    def ask_what_is_there(self, count, stream, pause_ms):
+        for _ in range(count):
+            self.run(self.begin_to_ask(None, stream=stream, wait_s=4.0))
+        self.run(asyncio.sleep(0), pause_ms=pause_ms)
+
+    async def begin_to_ask(self, name, **how):
+        active = self.supervisor.active()
+        self.house.request(name or (active.plan.model_id if active else "quick"), **how)
 
     @rule(number=numbers, pause_ms=pauses_ms)
     def disconnect(self, number, pause_ms):
@@ -167,6 +174,14 @@ class Lifecycle(RuleBasedStateMachine):
     def wait_for_an_answer(self, number):
         if under_way := self.under_way():
             self.run(asyncio.wait([under_way[number % len(under_way)].task]))
+
+    @rule()
+    def wait_for_the_jobs(self):
+        self.run(self.until_jobs_have_ended())
+
+    async def until_jobs_have_ended(self):
+        for job in [job for job in self.supervisor.jobs() if not job.ended]:
+            await self.supervisor.wait(job.id)
 
     @rule(seconds=st.sampled_from([-86_400, -3600, 1, 90, 3600, 86_400]))
     def the_clock_jumps(self, seconds):
@@ -245,17 +260,17 @@ def machine(lifecycle, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(recovery, "FIRST_DELAY_S", 0.05)
     monkeypatch.setattr(recovery, "LONGEST_DELAY_S", 0.2)
     monkeypatch.setattr(health, "ASK_S", 0.3)
+    logging.disable()  # of many lives it would be too much
 
     class Bound(Lifecycle):
-        kit = lifecycle
-        clock = Clock(monkeypatch)
-        seen = Counter()
+        kit, clock, seen = lifecycle, Clock(monkeypatch), Counter()
 
         @staticmethod
         def new_folder():
             return tmp_path_factory.mktemp("house")
 
-    return Bound
+    yield Bound
+    logging.disable(logging.NOTSET)
 
 
 def profile(examples, steps, *, derandomize):

@@ -123,7 +123,8 @@ class Devices:
     async def _wait_for(self, process: asyncio.subprocess.Process) -> None:
         for _ in range(2):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), END_S)
+                async with asyncio.timeout(END_S):
+                    await process.wait()
                 return
             _kill(process)
         self._stuck.append(process)

@@ -81,7 +81,8 @@ class Storage:
 
         answer = asyncio.wrap_future(self._order(read, limit_s))
         try:
-            return await asyncio.wait_for(answer, limit_s)
+            async with asyncio.timeout(limit_s):
+                return await answer
         except TimeoutError:
             raise StorageError(f"the database did not answer within {limit_s:g} s; ask again") from None
 

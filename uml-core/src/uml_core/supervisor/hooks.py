@@ -19,7 +19,8 @@ async def ask_backend(plugins: Plugins, hook: str, *, plan: Plan, **arguments: A
     """
     call = asyncio.to_thread(plugins.ask, plan.backend, hook, plan=plan, **arguments)
     try:
-        return await asyncio.wait_for(call, HOOK_S)
+        async with asyncio.timeout(HOOK_S):
+            return await call
     except TimeoutError:
         raise ModelLoadError(f"backend '{plan.backend}' did not answer {hook} within {HOOK_S:.0f} s") from None
     except UMLError:

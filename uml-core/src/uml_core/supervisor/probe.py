@@ -20,7 +20,8 @@ async def probe(plugins: Plugins, plan: Plan, client: WorkerClient, *, limit_s: 
     if task is None or task.probe is None:
         return
     try:
-        await asyncio.wait_for(task.probe(client), limit_s)
+        async with asyncio.timeout(limit_s):
+            await task.probe(client)
     except TimeoutError:
         raise ModelLoadError(
             f"model '{plan.model_id}' is loaded, but gave no token within {limit_s:g} s; if it is only slow, raise "

@@ -77,8 +77,8 @@ class Switch:
         """Decide on the plan, with nothing touched; False when the slot serves it already."""
         with job.phase("check", "checking"):
             await self._at("check.plan")
-            plan = await asyncio.wait_for(asyncio.to_thread(self._plan, job), PLAN_S)
-            job.plan = plan
+            async with asyncio.timeout(PLAN_S):
+                job.plan = plan = await asyncio.to_thread(self._plan, job)
             await self._at("check.decided")
         return not self._has(plan, job)
 
@@ -133,7 +133,8 @@ class Switch:
     async def _start(self, job: Job, plan: Plan) -> None:
         if job.delay_s:
             with job.phase("wait", "waiting"), contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(job.hurry.wait(), job.delay_s)
+                async with asyncio.timeout(job.delay_s):
+                    await job.hurry.wait()
         self._moved(job, SwitchState.STARTING)
         with job.phase("start", "launching"):
             await self._slot.start(plan, on_exit=self._on_exit)
