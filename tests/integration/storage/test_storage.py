@@ -282,3 +282,16 @@ def test_a_start_with_a_current_schema_imports_no_alembic(begin, folder):
     )
     ran = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["True", "False", "None"]
+
+
+async def test_who_leaves_early_opens_no_database_and_loses_nothing(tmp_path):
+    first = Storage(tmp_path, leisure_s=60)
+    first.start()
+    first.put("requests", {"id": "a", "status": "ok"})
+    first.close(leaving=True)
+    assert not (tmp_path / "uml.db").exists()
+    second = Storage(tmp_path)
+    second.start()
+    rows = await second.select(select(requests.c.id, requests.c.status))
+    second.close()
+    assert rows == [{"id": "a", "status": "ok"}]

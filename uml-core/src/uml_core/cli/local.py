@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from uml_core.types import Offer, Plan, StoredModel
 
 PATH = "/v1/chat/completions"
+LEISURE_S = 30.0
+"""One answer is over before; its rows are in the journal, and the next process that opens the database writes them."""
+
 Arrived = SimpleQueue["bytes | BaseException | None"]
 """What the loop's thread hands to the main thread: bytes, then what went wrong or None for the end."""
 
@@ -186,7 +189,7 @@ def open_local(settings: Settings) -> Iterator[LocalSession]:
     with hold(settings.run_folder):
         plugins = plugins_here(settings)
         registry = registry_of(settings, plugins)
-        storage = storage_of(settings)
+        storage = storage_of(settings, leisure_s=LEISURE_S)
         supervisor = supervisor_of(settings, plugins, registry, storage=storage)
         background = Background()
         storage.start()
@@ -197,4 +200,4 @@ def open_local(settings: Settings) -> Iterator[LocalSession]:
             with impatient():
                 background.run(supervisor.__aexit__(None, None, None))
                 background.close()
-                storage.close()
+                storage.close(leaving=True)

@@ -47,14 +47,15 @@ def planner_of(settings: Settings, plugins: Plugins, registry: Registry) -> Plan
     return Planner(plugins, registry, settings)
 
 
-def storage_of(settings: Settings, *, on_event: OnEvent | None = None) -> Storage:
+def storage_of(settings: Settings, *, on_event: OnEvent | None = None, leisure_s: float = 1.0) -> Storage:
     """The database; to be started, and to be closed after everything that writes to it.
 
     :param on_event: told, from another thread, of what goes wrong with it and what is well again
+    :param leisure_s: how long it may stay closed while nobody asks for it
     """
     from uml_core.storage import Storage
 
-    return Storage(settings.data_dir, on_event=on_event)
+    return Storage(settings.data_dir, on_event=on_event, leisure_s=leisure_s)
 
 
 def supervisor_of(

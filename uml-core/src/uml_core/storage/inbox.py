@@ -23,7 +23,7 @@ class Inbox:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self.closing = False
+        self.closing = self.leaving = False
         self._shut = False
         self._ring = Ring(BURST_ROWS)
         self._orders: list[Order] = []
@@ -49,9 +49,9 @@ class Inbox:
         self._wake.set()
         return True
 
-    def close(self) -> None:
-        """Tell the writer to write what is there, and end."""
-        self.closing = True
+    def close(self, *, leaving: bool = False) -> None:
+        """Tell the writer to write what is there, and end; *leaving* it to the journal if no database is open."""
+        self.closing, self.leaving = True, leaving
         self._wake.set()
 
     def lose(self, rows: int) -> None:

@@ -21,7 +21,7 @@ class NoStorage(Storage):
     def start(self) -> None:
         pass
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self, timeout_s: float = 5.0, *, leaving: bool = False) -> None:
         pass
 
     def put(self, table: str, row: Mapping[str, Any]) -> None:

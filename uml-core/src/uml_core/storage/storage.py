@@ -14,7 +14,7 @@ from uml_core.storage.inbox import Inbox
 from uml_core.storage.journal import Journal
 from uml_core.storage.line import encode
 from uml_core.storage.order import Order, Read, Row
-from uml_core.storage.writer import OnEvent, Writer
+from uml_core.storage.writer import LEISURE_S, OnEvent, Writer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -37,21 +37,36 @@ class Storage:
         ``to``, ``backup``), ``degraded`` (``reason``) and ``recovered`` (``dropped``)
     """
 
-    def __init__(self, folder: Path, *, run_id: str | None = None, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        run_id: str | None = None,
+        on_event: OnEvent | None = None,
+        leisure_s: float = LEISURE_S,
+    ) -> None:
+        """Nothing is touched yet.
+
+        :param leisure_s: how long the database may stay closed while nobody asks for it: to open it costs time that
+            the start of a process needs more
+        """
         self.run_id = run_id or os.urandom(8).hex()
         self._inbox = Inbox(Journal(folder / JOURNAL))
-        self._writer = Writer(folder / FILE, self._inbox, run_id=self.run_id, on_event=on_event)
+        self._writer = Writer(folder / FILE, self._inbox, run_id=self.run_id, on_event=on_event, leisure_s=leisure_s)
 
     def start(self) -> None:
         """Begin to keep rows, which needs the journal only; the database is opened, checked and migrated meanwhile."""
         self._inbox.journal.open()
         self._writer.start()
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Write what is there, and end; blocks. What is not written in time is in the journal for the next start."""
+    def close(self, timeout_s: float = 5.0, *, leaving: bool = False) -> None:
+        """Write what is there, and end; blocks. What is not written in time is in the journal for the next start.
+
+        :param leaving: leave it to the journal if the database was never opened
+        """
         if self._writer.ident is None:
             return
-        self._inbox.close()
+        self._inbox.close(leaving=leaving)
         self._writer.join(timeout_s)
         if self._writer.is_alive():
             log.warning("the database takes longer than %g s to close; the journal has what is not in it", timeout_s)

@@ -31,7 +31,9 @@ class Writer(threading.Thread):
     A daemon: what it has not written when the process ends is in the journal. What is heavy to import it imports.
     """
 
-    def __init__(self, path: Path, inbox: Inbox, *, run_id: str, on_event: OnEvent | None) -> None:
+    def __init__(
+        self, path: Path, inbox: Inbox, *, run_id: str, on_event: OnEvent | None, leisure_s: float = LEISURE_S
+    ) -> None:
         super().__init__(name="uml-storage", daemon=True)
         self.health = Health(self._tell)
         self._path = path
@@ -39,12 +41,13 @@ class Writer(threading.Thread):
         self._run_id = run_id
         self._on_event = on_event
         self._database: Database | None = None
+        self._leisure_s = leisure_s
         self._refused = False
         self._prune_at = time.monotonic()
 
     def run(self) -> None:
         # To open the database costs processor time that the start of the gateway needs more; the journal has the rows.
-        self._inbox.rest(LEISURE_S)
+        self._inbox.rest(self._leisure_s)
         while not self._turn():
             self._inbox.wait(self._patience_s())
         if self._database:
@@ -65,7 +68,7 @@ class Writer(threading.Thread):
         return closing or self._refused
 
     def _attempt(self, *, closing: bool) -> None:
-        if closing and self._database is None and not self._inbox.rows:
+        if closing and self._database is None and (self._inbox.leaving or not self._inbox.rows):
             return
         from uml_core.storage.trouble import Refused
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from datetime import UTC, datetime
 from statistics import median
+from time import monotonic
 from typing import Any
 
 from uml_core.errors import UMLError
@@ -17,6 +18,8 @@ from uml_core.supervisor.service import Service
 from uml_core.types import JobStatus, SwitchState
 
 TICK_S = 0.25
+QUICK_S = 1.0
+"""What is done within this needs no estimate, and the database need not be opened for it."""
 
 
 class Board:
@@ -62,7 +65,7 @@ class Board:
         """Tell how far it is until it has ended, and remember how long earlier ones of its kind took."""
         seen: object = None
         while not job.is_over:
-            if job.plan is not None and job.expected_s is None:
+            if job.plan is not None and job.expected_s is None and monotonic() - job.created_s > QUICK_S:
                 job.expected_s = await self._expected_s(job.plan.model_id, job.plan.backend)
             status = self.status(job)
             shown = status.progress and (status.progress.stage, status.progress.part)
