@@ -159,3 +159,23 @@ def test_names_that_are_none_are_refused(host):
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_addresses_are_taken(host):
     refuse_strangers(host)
+
+
+def test_standard_error_that_nobody_reads_holds_nothing_up(tmp_path):
+    with served(tmp_path) as (process, url), httpx.Client(base_url=url, timeout=10) as client:
+        for _ in range(600):  # some 100 KiB of lines; a pipe holds 64
+            assert client.get("/livez").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        kept = (tmp_path / "logs" / "gateway.log").read_text()
+        assert kept.count('"path":"/livez"') == 600, "the file has every line"
+
+
+def test_a_reader_of_standard_error_that_leaves_is_no_fault(tmp_path):
+    with served(tmp_path) as (process, url):
+        process.stderr.close()
+        for _ in range(3):
+            assert httpx.get(f"{url}/livez").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert "Traceback" not in (tmp_path / "logs" / "gateway.log").read_text()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import select
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from pydantic_core import to_json
 from structlog.typing import Processor
 
 from uml_core.server.log_file import LogFile
+from uml_core.server.outlet import Outlet
 
 STAMPS: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
@@ -24,7 +26,7 @@ def configure(stream: TextIO | None = None, *, file: Path | None = None, level: 
 
     A request's line goes straight to the stream: the standard library's way costs a tenth of a millisecond.
     """
-    stream = stream or sys.stderr
+    stream = stream or _standard_error()
     written: list[Processor] = [*([LogFile(file)] if file else []), *_rendered(stream)]
     structlog.configure(
         processors=[*STAMPS, *written],
@@ -42,6 +44,15 @@ def configure(stream: TextIO | None = None, *, file: Path | None = None, level: 
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in ("uvicorn", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _standard_error() -> TextIO:
+    if not hasattr(select, "poll"):  # Windows
+        return sys.stderr
+    try:
+        return cast("TextIO", Outlet(sys.stderr))
+    except (OSError, ValueError):  # it has no descriptor: somebody catches what is written
+        return sys.stderr
 
 
 def _rendered(stream: TextIO) -> list[Processor]:
