@@ -44,12 +44,13 @@ class Gateway:
         )
 
     def start(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "uml_core", "serve", "--port", "0"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        with self.output.open("ab") as output:  # a pipe that nobody reads would be full one day
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "uml_core", "serve", "--port", "0"],
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+            )
         self.until(lambda: self.file.exists() and self.alive())
         return self
 
@@ -62,9 +63,13 @@ class Gateway:
         deadline = time.monotonic() + limit_s
         while not condition():
             if self.process and self.process.poll() is not None:
-                raise AssertionError(self.process.stdout.read().decode())
+                raise AssertionError(self.output.read_text())
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.02)
+
+    @property
+    def output(self):
+        return self.data / "output.txt"
 
     @property
     def file(self):
@@ -96,8 +101,6 @@ class Gateway:
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(60)
-        if self.process:
-            self.process.stdout.close()
 
 
 @pytest.fixture(scope="session")
