@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
 
-from uml_core.types import Diagnosis, Plan, WorkerExit, WorkerState
+from uml_core.types import Diagnosis, Plan, WorkerExit
 
-LOADING = frozenset({WorkerState.LAUNCHING, WorkerState.LOADING, WorkerState.PROBING})
 NOT_RUN, NOT_FOUND = 126, 127
 FLAG = re.compile(r"error: (?:invalid|unknown) argument: (?P<what>\S+)")
 NO_PACKAGE = re.compile(r"No module named '?xllamacpp")
@@ -18,7 +15,7 @@ GPU_MEMORY = re.compile(r"cudaMalloc failed|OutOfDeviceMemory|to allocate (?:CUD
 
 def diagnose(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
     """Say why a load failed, or None where core can tell as well."""
-    if exit.state not in LOADING or exit.hung or exit.intended:
+    if not exit.while_loading:
         return None
     return (_program if plan.settings.get("binary") else _package)(plan, exit) or _load(plan, exit)
 
@@ -28,28 +25,28 @@ def _program(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
     binary = plan.settings["binary"]
     if exit.code in {NOT_RUN, NOT_FOUND}:
         way_out = "correct `binary` in [plugins.llamaserver] of uml.toml"
-        return _said(plan, "missing_engine", f"'{binary}' can't be started", way_out)
-    if flag := _find(FLAG, exit.log_tail):
+        return Diagnosis.of_load(plan, "missing_engine", f"'{binary}' can't be started", way_out)
+    if flag := exit.find(FLAG):
         because = f"'{binary}' does not know '{flag['what']}'"
-        return _said(plan, "missing_engine", because, "take a newer llama-server", evidence=flag.string)
+        return Diagnosis.of_load(plan, "missing_engine", because, "take a newer llama-server", evidence=flag.string)
     return None
 
 
 def _package(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
-    if missing := _find(NO_PACKAGE, exit.log_tail):
+    if missing := exit.find(NO_PACKAGE):
         because = f"the Python that runs it, '{_python(plan)}', has no xllamacpp"
         way_out = f"install it with `{_python(plan)} -m pip install xllamacpp`"
-        return _said(plan, "missing_engine", because, way_out, evidence=missing.string)
+        return Diagnosis.of_load(plan, "missing_engine", because, way_out, evidence=missing.string)
     return None
 
 
 def _load(plan: Plan, exit: WorkerExit) -> Diagnosis | None:
-    if kind := _find(KIND, exit.log_tail):
+    if kind := exit.find(KIND):
         because = f"llama.cpp does not know models of the kind '{kind['what']}'"
         newer = plan.settings.get("binary") or f"llama.cpp with `{_python(plan)} -m pip install --upgrade xllamacpp`"
         way_out = f"update {newer}, or choose another backend with `--backend`"
-        return _said(plan, "unsupported_architecture", because, way_out, evidence=kind.string)
-    if full := _find(GPU_MEMORY, exit.log_tail):
+        return Diagnosis.of_load(plan, "unsupported_architecture", because, way_out, evidence=kind.string)
+    if full := exit.find(GPU_MEMORY):
         return _fewer_layers(plan, full.string)
     return None
 
@@ -65,17 +62,8 @@ def _fewer_layers(plan: Plan, line: str) -> Diagnosis | None:
     place = f'[models."{plan.model_id}".options] of uml.toml'
     way_out = f"close what else uses the GPU, or set `n_gpu_layers = {layers // 2}` in {place}"
     suggestion = {"n_gpu_layers": layers // 2}
-    return _said(plan, "insufficient_memory", because, way_out, suggestion=suggestion, evidence=line)
-
-
-def _find(pattern: re.Pattern[str], lines: Iterable[str]) -> re.Match[str] | None:
-    return next((found for line in lines if (found := pattern.search(line))), None)
+    return Diagnosis.of_load(plan, "insufficient_memory", because, way_out, suggestion=suggestion, evidence=line)
 
 
 def _python(plan: Plan) -> str:
     return str(plan.settings.get("python") or "python")
-
-
-def _said(plan: Plan, code: str, because: str, way_out: str, **rest: Any) -> Diagnosis:
-    message = f"'{plan.model_id}' could not be loaded: {because}; {way_out}"
-    return Diagnosis(code=code, message=message, deterministic=True, **rest)

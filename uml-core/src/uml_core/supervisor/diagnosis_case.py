@@ -10,9 +10,9 @@ from typing import Any
 from attrs import frozen
 
 from uml_core.inspection.file import shown
-from uml_core.types import Diagnosis, Plan, WorkerExit, WorkerState
+from uml_core.types import Diagnosis, Plan, WorkerExit
+from uml_core.types.status import LOADING
 
-LOADING = frozenset({WorkerState.LAUNCHING, WorkerState.LOADING, WorkerState.PROBING})
 MARKED = re.compile(r"(?:[\d.]+ E |E\d{4} |\[?(?:error|ERROR|fatal|FATAL)\b)")
 SMALLEST_CONTEXT = 512
 LINE_CHARACTERS, SAID_CHARACTERS = 2000, 160

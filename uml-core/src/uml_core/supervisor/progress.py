@@ -7,8 +7,8 @@ from time import monotonic
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.slot import Slot
 from uml_core.types import LoadProgress, WorkerState
+from uml_core.types.status import LOADING
 
-LOADING = frozenset({WorkerState.LAUNCHING, WorkerState.LOADING, WorkerState.PROBING})
 ENDING = {WorkerState.STOPPING: "unloading", WorkerState.VERIFYING: "verifying"}
 KNOWN = 0.05
 """The part from which on it says something about the rest."""

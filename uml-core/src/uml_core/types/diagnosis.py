@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from uml_core.types.plan import Plan
 
 
 @frozen(kw_only=True)
@@ -25,3 +28,9 @@ class Diagnosis:
     suggestion: Mapping[str, Any] = field(factory=dict)
     deterministic: bool = False
     evidence: str = ""
+
+    @classmethod
+    def of_load(cls, plan: Plan, code: str, because: str, way_out: str, **rest: Any) -> Self:
+        """Of a load of *plan* that will fail again: *because* of what, and the *way_out*, each part of one sentence."""
+        message = f"'{plan.model_id}' could not be loaded: {because}; {way_out}"
+        return cls(code=code, message=message, deterministic=True, **rest)

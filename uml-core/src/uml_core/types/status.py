@@ -23,6 +23,10 @@ class WorkerState(enum.StrEnum):
     QUARANTINED = "quarantined"
 
 
+LOADING = frozenset({WorkerState.LAUNCHING, WorkerState.LOADING, WorkerState.PROBING})
+"""A worker that is not ready yet."""
+
+
 class SwitchState(enum.StrEnum):
     """``checking → evicting → starting → committed``, or ``rolling_back → rolled_back | failed``, or ``cancelled``.
 

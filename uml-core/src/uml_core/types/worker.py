@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from attrs import field, frozen
+
+from uml_core.types.status import LOADING
 
 EndpointKind = Literal["fd", "port"]
 
@@ -80,6 +83,15 @@ class WorkerExit:
     hung: bool = False
     oom_kills: int | None = None
     peak_bytes: int | None = None
+
+    @property
+    def while_loading(self) -> bool:
+        """Whether it ended by itself before it was ready."""
+        return self.state in LOADING and not self.hung and not self.intended
+
+    def find(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """The first of its last lines that *pattern* is found in."""
+        return next((found for line in self.log_tail if (found := pattern.search(line))), None)
 
     def __str__(self) -> str:
         how = f"signal {self.signal}" if self.signal is not None else f"code {self.code}"
