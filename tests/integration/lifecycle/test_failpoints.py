@@ -5,11 +5,12 @@ import errno
 import os
 import random
 import signal
+import time
 
 import pytest
 
 from uml_core.errors import UMLError
-from uml_core.supervisor import recovery
+from uml_core.supervisor import recovery, switch
 from uml_core.supervisor.steps import STEPS
 from uml_core.types import LoadRequest, SwitchState, WorkerState
 
@@ -170,6 +171,21 @@ async def test_a_tenth_of_the_faults(strike, scene, step, after, fault):
 @pytest.mark.parametrize(("scene", "step", "after", "fault"), CASES)
 async def test_every_fault_at_every_step(strike, scene, step, after, fault):
     await strike(scene, step, after, fault)
+
+
+async def test_a_worker_that_dies_in_the_last_moment_of_a_switch_never_counts_as_ready(house, monkeypatch):
+    def die_while_it_is_measured(pids):
+        os.kill(pids[0], signal.SIGKILL)
+        time.sleep(0.3)  # in a thread: the owner hears of the end meanwhile
+        return 1
+
+    await house.load(house.model("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(switch, "quick_anon_bytes", die_while_it_is_measured)
+        job = await house.supervisor.submit(LoadRequest(model=house.model("b")))
+        ended = await house.supervisor.wait(job.id)
+    assert ended.state is not SwitchState.COMMITTED
+    await house.ask("a")
 
 
 def test_there_are_enough_of_them():

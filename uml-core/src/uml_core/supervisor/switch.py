@@ -144,9 +144,11 @@ class Switch:
     async def _commit(self) -> None:
         await self._at("commit")
         worker = self._slot.worker
+        if worker is not None:
+            worker.see_private(await asyncio.to_thread(quick_anon_bytes, worker.process.tree()))
+        # Nothing is awaited from here on, so that an end that comes later is told to the owner after the commit.
         if worker is None or worker.process.exited.done():
             raise await self._slot.diagnosed()
-        worker.see_private(await asyncio.to_thread(quick_anon_bytes, worker.process.tree()))
 
     async def _put_right(self, job: Job, error: BaseException) -> None:
         """The slot as it was before the job: the same model with the same options, or empty as it was."""
