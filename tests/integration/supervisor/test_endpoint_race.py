@@ -9,11 +9,18 @@ from uml_core.errors import InternalServerError
 from uml_core.types import LoadRequest
 
 THIEF = """
-import socket, sys, time
+import contextlib, socket, sys
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as taken:
     print("taken", flush=True)
-    time.sleep(60)
+    kept = []
+    while True:
+        connection, _ = taken.accept()
+        kept.append(connection)
+        with contextlib.suppress(OSError):
+            connection.sendall(sys.argv[2].encode())
 """
+SILENT, STRANGER = "", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+"""Such a thief says nothing, or is what another gateway has launched: it doesn't know our token."""
 
 
 @pytest.fixture
@@ -21,27 +28,32 @@ async def steal(house, monkeypatch):
     """Take the port of the next launches, as another program would, after the supervisor has released it."""
     thieves = []
     original = house.supervisor._slot._launcher._spawn
-    left = [0]
+    left, says = [0], [SILENT]
 
     async def spawn(command, launch, descriptors, log):
         if left[0]:
             left[0] -= 1
             thief = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", THIEF, str(launch.port), stdout=asyncio.subprocess.PIPE
+                sys.executable, "-c", THIEF, str(launch.port), says[0], stdout=asyncio.subprocess.PIPE
             )
             thieves.append(thief)
             await thief.stdout.readline()
         return await original(command, launch, descriptors, log)
 
     monkeypatch.setattr(house.supervisor._slot._launcher, "_spawn", spawn)
-    yield lambda times: left.__setitem__(0, times)
+
+    def order(times, says_so=SILENT):
+        left[0], says[0] = times, says_so
+
+    yield order
     for thief in thieves:
         thief.kill()
         await thief.communicate()
 
 
-async def test_one_retry_on_another_port(house, steal):
-    steal(1)
+@pytest.mark.parametrize("says", [SILENT, STRANGER], ids=["silent", "stranger"])
+async def test_one_retry_on_another_port(house, steal, says):
+    steal(1, says)
     await house.supervisor.load(LoadRequest(model=house.model("a", accepts="port")))
     assert len(house.backend.launches) == 2
     assert len(house.backend.cleanups) == 1

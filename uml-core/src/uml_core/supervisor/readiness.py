@@ -47,8 +47,7 @@ async def wait_ready(
     try:
         async with asyncio.timeout(timeout_s):
             while not process.exited.done():
-                if await _answers_while_alive(process, client, command.ready_path, on_progress):
-                    await _prove_ours(process, command, launch)
+                if await _is_ready(process, client, command, launch, on_progress):
                     break
                 await asyncio.wait([process.exited], timeout=pause_s)
                 pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
@@ -62,6 +61,24 @@ async def wait_ready(
     if command.accepts == "port" and await asyncio.to_thread(_is_foreign, launch.port):
         raise PortLostError(f"port {launch.port} was taken by {holder(launch.port)} before the worker could bind it")
     raise ModelLoadError("the worker ended while loading")
+
+
+async def _is_ready(
+    process: WorkerProcess,
+    client: WorkerClient,
+    command: WorkerCommand,
+    launch: Launch,
+    on_progress: Callable[[float], None],
+) -> bool:
+    """Ask once. Whether it says yes or refuses the token: what answers may be somebody else, who can't know it."""
+    try:
+        ready = await _answers_while_alive(process, client, command.ready_path, on_progress)
+    except TokenRefused:
+        await _prove_ours(process, command, launch)
+        raise
+    if ready:
+        await _prove_ours(process, command, launch)
+    return ready
 
 
 async def _answers_while_alive(
