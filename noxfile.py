@@ -74,9 +74,9 @@ def plugin(session: nox.Session, name: str) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks; minutes, on a quiet machine. Name some to run only those."""
+    """The benchmarks; minutes, on a quiet machine. Name some to run only those; `chaos` and `soak` run only when named."""
     install_all(session)
-    names = session.posargs or ["startup", "headers", "lifecycle", "relay", "throughput"]
+    names = session.posargs or ["startup", "headers", "lifecycle", "switch", "relay", "throughput"]
     for name in names:
         session.run("python", f"benchmarks/{name}.py")
 

@@ -51,8 +51,8 @@ def test_as_few_statements_as_sets_of_columns():
 def test_unknown_columns_are_named_once_and_left_out(caplog):
     with caplog.at_level(logging.ERROR):
         for number in range(3):
-            assert merged([row(id=f"{number}", colour="red")]) == {("requests", f"{number}"): {"id": f"{number}"}}
-    assert [record.message for record in caplog.records] == ["table 'requests' has no column 'colour'; it is left out"]
+            assert merged([row(id=f"{number}", odour="sweet")]) == {("requests", f"{number}"): {"id": f"{number}"}}
+    assert [record.message for record in caplog.records] == ["table 'requests' has no column 'odour'; it is left out"]
 
 
 def test_rows_without_table_or_key_are_named(caplog):
