@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from uml_core.supervisor import lock
 from uml_core.supervisor.leftovers import PROCESS_FILE, boot_id, last_generation, note_process, reap
 
 LAUNCH_ID = "0123456789abcdef"
@@ -89,6 +90,21 @@ async def test_other_folders_stay_and_generations_go_on(tmp_path, launch):
     await reap(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"launch-x", "gateway.json"}
     assert last_generation(tmp_path / "nonesuch") == 0
+
+
+@pytest.mark.parametrize("content", ["", "x" * 21, "no number"])
+def test_generations_go_on_without_a_folder(tmp_path, content):
+    """After a clean end, or after a gateway that was killed before its first launch, no folder is there."""
+    path = tmp_path / "slot-0.lock"
+    path.write_text(content)
+    assert last_generation(tmp_path) == 0
+    for generation in (9, 10):
+        held = lock.take(path)
+        lock.note_generation(held, generation)
+        os.close(held)
+        assert last_generation(tmp_path) == generation
+    (tmp_path / f"launch-11-{'0' * 16}").mkdir()
+    assert last_generation(tmp_path) == 11
 
 
 def test_a_boot_has_a_name():

@@ -44,6 +44,7 @@ class Launcher:
         with contextlib.ExitStack() as stack:
             held = lock.take(self.lock_path)
             stack.callback(os.close, held)  # our copy: from the spawn on guard and engine hold the lock
+            lock.note_generation(held, generation)
             listener = stack.enter_context(endpoint.reserve(self._settings.supervisor.port_range))
             launch = run_folder.prepare(
                 self._settings.run_folder,

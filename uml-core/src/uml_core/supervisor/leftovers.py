@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from uml_core.supervisor.lock import noted_generation
 from uml_core.supervisor.process import marked
 
 PROCESS_FILE = "process.json"
@@ -29,8 +30,9 @@ log = logging.getLogger(__name__)
 
 
 def last_generation(run_folder: Path) -> int:
-    """The highest generation that left a folder, so that the next one is higher; 0 without any."""
-    return max((int(found[1]) for _, found in _folders(run_folder)), default=0)
+    """The highest generation that a lock file or a folder tells of, so that the next one is higher; 0 without any."""
+    noted = (noted_generation(path) for path in run_folder.glob("slot-*.lock"))
+    return max((*noted, *(int(found[1]) for _, found in _folders(run_folder))), default=0)
 
 
 def note_process(run_dir: Path, pid: int) -> None:

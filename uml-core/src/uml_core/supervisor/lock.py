@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -33,3 +34,17 @@ def is_free(path: Path) -> bool:
     except ConflictError:
         return False
     return True
+
+
+def note_generation(descriptor: int, generation: int) -> None:
+    """Write into the lock file which generation it is that holds it: the file outlives every launch."""
+    with contextlib.suppress(OSError):  # a full disk is no reason not to load
+        os.pwrite(descriptor, b"%020d\n" % generation, 0)
+
+
+def noted_generation(path: Path) -> int:
+    """The last generation that held the lock; 0 when there was none, or nothing of it can be read."""
+    try:
+        return int(path.read_bytes()[:20])
+    except (OSError, ValueError):
+        return 0
