@@ -19,7 +19,7 @@ CACHE = Path(os.environ.get("UML_DEV_CACHE") or Path.home() / ".cache" / "uml-de
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "pyproject.toml").is_file())
 SOURCES = ["uml-core/src", *(f"plugins/{name}/src" for name in PLUGINS), "template/src"]
 LLAMA_CPP_PYTHON = "llama-cpp-python==0.3.36"
-TEST_TOOLS = ["pytest>=9", "pytest-asyncio>=1.2", "pytest-timeout>=2.4", "pexpect>=4.9"]
+TEST_TOOLS = ["pytest>=9", "pytest-asyncio>=1.2", "pytest-timeout>=2.4", "pytest-xdist>=3.8", "pexpect>=4.9"]
 ENGINE_TOOLS = ["openai>=2", "httpx>=0.28", "gguf>=0.17", "hypothesis>=6.150"]
 LINT_TOOLS = ["ruff==0.17.6", "import-linter==2.16"]
 TYPE_TOOLS = ["mypy==2.4.1", "types-psutil"]
@@ -47,7 +47,9 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, with real engines and a real model; installs everything that they need."""
     install_all(session)
-    session.run("pytest", *session.posargs)
+    # By file, for the fixtures of one hold real gateways and models; most tests wait for processes, so that two at a
+    # time take little more than half as long.
+    session.run("pytest", "--numprocesses", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session
