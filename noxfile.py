@@ -76,7 +76,7 @@ def plugin(session: nox.Session, name: str) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks; minutes, on a quiet machine. Name some to run only those; `chaos` and `soak` run only when named."""
+    """The benchmarks; minutes, on a quiet machine. Name some to run only those; `chaos` and `soak` only when named."""
     install_all(session)
     names = session.posargs or ["startup", "headers", "lifecycle", "switch", "relay", "throughput"]
     for name in names:
