@@ -14,7 +14,6 @@ import pytest
 pytestmark = pytest.mark.engine
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 STORY = [{"role": "user", "content": "Write a long story about a robot who learns to paint."}]
-BACKENDS = ["llamaserver", "llamacpp"]
 LONG, SHORT = 3000, 8
 WITHIN_S = 45.0
 
@@ -56,8 +55,9 @@ STRIKES = {
 }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("code", STRIKES)
+@pytest.mark.parametrize(
+    ("backend", "code"), [*(("llamaserver", code) for code in STRIKES), ("llamacpp", "worker_crashed")]
+)
 def test_the_official_client_raises(gateway, backend, code):
     gateway.environment["UML_SUPERVISOR__DRAIN_TIMEOUT_S"] = "0.2"
     gateway.start().load(MODEL, backend=backend)

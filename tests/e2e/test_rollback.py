@@ -102,8 +102,14 @@ def test_a_file_cut_off_behind_its_header_while_a_chat_streams(gateway, backend)
     assert gateway.active()["pid"] == pid
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("fault", "words"), [("unknown", "lamma"), ("short", "does not hold what the engine expects")])
+@pytest.mark.parametrize(
+    ("backend", "fault", "words"),
+    [
+        ("llamaserver", "unknown", "lamma"),
+        ("llamaserver", "short", "does not hold what the engine expects"),
+        ("llamacpp", "unknown", "lamma"),
+    ],
+)
 def test_a_file_that_only_the_engine_refuses(gateway, backend, fault, words):
     gateway.start().load("whole", backend=backend, **OPTIONS)
     before = gateway.active()
@@ -156,8 +162,7 @@ def said(gateway, model):
     return [line["line"] for line in lines if line["model"] == model]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(("backend", "frozen"), [("llamaserver", False), ("llamaserver", True), ("llamacpp", True)])
 def test_a_load_is_cancelled_inside_native_code(gateway, models, smollm2, backend, frozen):
     """xllamacpp's constructor holds the GIL for a whole load; stopped in it, it would hold it for ever."""
     (models / "next.gguf").symlink_to(smollm2)
