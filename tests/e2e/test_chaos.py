@@ -20,6 +20,7 @@ async def promises(orders, smollm2):
     return seen
 
 
+@pytest.mark.timeout(300)
 async def test_kills_in_brief(smollm2):
     orders = Orders(requests=300, limit_s=16, every_s=4, gateway_kills=5, things=THINGS[:6])
     seen = await promises(orders, smollm2)

@@ -76,7 +76,7 @@ def test_the_official_client_raises(gateway, backend, code):
 
 @pytest.mark.parametrize(("backend", "parallel"), [("llamaserver", 4), ("llamacpp", 1)])
 def test_sigterm_with_four_streams(gateway, backend, parallel):
-    gateway.environment["UML_SUPERVISOR__DRAIN_TIMEOUT_S"] = "5"
+    gateway.environment["UML_SUPERVISOR__DRAIN_TIMEOUT_S"] = "8"
     gateway.start().load(MODEL, backend=backend, parallel=parallel, context_length=4096)
     offspring = gateway.offspring()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:

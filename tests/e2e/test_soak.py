@@ -7,6 +7,7 @@ pytestmark = pytest.mark.engine
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 
 
+@pytest.mark.timeout(300)
 async def test_ten_loads_and_unloads(smollm2):
     soaked = await run(MODEL, smollm2, backend="llamaserver", cycles=8, warm_up=2)
     assert broken_promises(soaked) == []
