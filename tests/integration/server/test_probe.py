@@ -82,10 +82,20 @@ async def test_a_token(start_worker, wire, good):
     ],
 )
 async def test_what_is_none(start_worker, wire, bad, said):
-    worker = await start_worker(answering(wire, bad))
+    worker = await start_worker(answering(wire, bad, bad))
     with pytest.raises(ModelLoadError, match=said) as raised:
         await probe(worker.client())
     assert raised.value.message.startswith("model 'org/model' is loaded, but")
+
+
+async def test_a_model_that_has_nothing_to_say_to_a_bare_prompt_is_asked_in_a_chat(start_worker, wire):
+    nothing = answer({"text": "", "finish_reason": "stop"}, usage={"completion_tokens": 0})
+    worker = await start_worker(answering(wire, nothing, answer(MESSAGE)))
+    await probe(worker.client())
+    assert [path for path, _ in await asked_for(worker)] == ["/v1/completions", "/v1/chat/completions"]
+    worker = await start_worker(answering(wire, nothing, (400, "it has no chat template"), (400, "none")))
+    with pytest.raises(ModelLoadError, match="gives no token"):
+        await probe(worker.client())
 
 
 async def test_what_is_no_json(start_worker, wire):
@@ -108,7 +118,7 @@ async def test_an_engine_that_only_chats_is_asked_so(start_worker, wire, status)
     await probe(worker.client())
     _, chatted, again = await asked_for(worker)
     assert chatted == ("/v1/chat/completions", {**again[1], "logprobs": True})
-    assert again[1]["messages"] == [{"role": "user", "content": "1"}]
+    assert again[1]["messages"] == [{"role": "user", "content": "Say yes."}]
 
 
 async def test_a_chat_is_judged_too(start_worker, wire):

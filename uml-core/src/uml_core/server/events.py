@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from pydantic_core import to_json
@@ -20,7 +19,6 @@ from uml_core.supervisor.views import job_view
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor
-    from uml_core.supervisor.events import Event
 
 PATHS = {
     "/events": "Tell what happens, as server-sent events, for ever",
@@ -56,7 +54,7 @@ class EventsEndpoint:
         await exchange.write(b"", last=True)
 
     async def _all(self, after: int | None) -> AsyncGenerator[bytes, None]:
-        async with self._subscribed(after) as events:
+        async with aclosing(self._supervisor.events.subscribe(after)) as events:
             async for event in events:
                 yield framed(event.kind, event.data, event_id=event.id)
 
@@ -65,7 +63,7 @@ class EventsEndpoint:
 
         Where something was lost, or its end was told before, where it stands is told again.
         """
-        async with self._subscribed(after) as events:
+        async with aclosing(self._supervisor.events.subscribe(after)) as events:
             job = self._supervisor.job(job_id)
             if after is None or job.ended:
                 yield framed("job", job_view(job))
@@ -82,26 +80,6 @@ class EventsEndpoint:
                     yield framed("job", job_view(job))
                     if job.ended:
                         return
-
-    @asynccontextmanager
-    async def _subscribed(self, after: int | None) -> AsyncIterator[AsyncIterator[Event]]:
-        """Listen from the entry on; a generator by itself would only begin at its first step."""
-        subscription = cast("AsyncGenerator[Event, None]", self._supervisor.events.subscribe(after))
-        async with aclosing(subscription) as events:
-            first = asyncio.ensure_future(anext(events, None))
-            try:
-                await asyncio.sleep(0)
-                yield _joined(first, events)
-            finally:
-                first.cancel()
-                await asyncio.wait([first])
-
-
-async def _joined(first: asyncio.Future[Event | None], rest: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    event = await first
-    while event is not None:
-        yield event
-        event = await anext(rest, None)
 
 
 def framed(kind: str, data: Mapping[str, Any], *, event_id: int | None = None) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,12 +53,14 @@ class Events:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Give events as they come.
+    def subscribe(self, after: int | None = None) -> AsyncGenerator[Event, None]:
+        """Give events as they come, from now on.
 
         :param after: the id of the last one that is known already; None begins with the next
         """
-        seen = self._last if after is None or after > self._last else after
+        return self._listen(self._last if after is None or after > self._last else after)
+
+    async def _listen(self, seen: int) -> AsyncGenerator[Event, None]:
         while True:
             changed = self._changed
             for event in [event for event in self._recent if event.id > seen]:

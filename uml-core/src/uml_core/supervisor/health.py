@@ -48,6 +48,8 @@ class Health:
         """Look until the worker ends or hangs; why it is taken to hang, None when it has ended."""
         self._moved_s = self._worked_s = self._asked_s = _now_s()
         tick_s = min(TICK_S, self.settings.hang_s / 4, self.settings.canary_s / 2)
+        # Now, when it has just answered: one that hangs before it is asked would seem to have no counter.
+        _, self._counter = await self._ask(self.settings.canary_timeout_s)
         while not self.worker.process.exited.done():
             reason = await (self._look_at_busy(tick_s) if self.worker.client.active_streams else self._look_at_idle())
             if reason and not self.worker.process.exited.done():

@@ -20,7 +20,7 @@ LONGEST_REASON = 500
 
 
 async def probe(worker: Worker) -> None:
-    """Ask for one token: by a plain prompt, which needs no chat template, else by a chat.
+    """Ask for one token: by a plain prompt, which needs no chat template; by a chat if that brings none.
 
     The token's probability is asked for too, where the engine gives it: weights that are broken make numbers that are
     none, and some text nevertheless.
@@ -30,9 +30,10 @@ async def probe(worker: Worker) -> None:
     """
     body = {"model": worker.model_id, **ONE_TOKEN}
     status, answer = await _asked(worker, COMPLETIONS, {**body, "prompt": "1"}, {"logprobs": 1})
-    if status in MISSING:
-        chat = {**body, "messages": [{"role": "user", "content": "1"}]}
-        status, answer = await _asked(worker, CHAT, chat, {"logprobs": True})
+    if status in MISSING or (status == 200 and not _has_token(answer)):  # nothing may be all there is to say to "1"
+        chat = {**body, "messages": [{"role": "user", "content": "Say yes."}]}
+        second = await _asked(worker, CHAT, chat, {"logprobs": True})
+        status, answer = second if status in MISSING or second[0] == 200 else (status, answer)
     _judge(worker.model_id, status, answer)
 
 
@@ -63,15 +64,19 @@ def _judge(model: str, status: int, answer: Mapping[str, Any]) -> None:
         reason = f"answered the request for one token with status {status}: {said or 'no reason'}"
         raise ModelLoadError(f"model '{model}' is loaded, but its worker {reason[:LONGEST_REASON]}")
     choice = _choice(answer)
-    usage = answer.get("usage")
-    counted = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    if not _has_text(choice) and not (isinstance(counted, int) and counted >= 1):
+    if not _has_token(answer):
         raise ModelLoadError(f"model '{model}' is loaded, but gives no token; its file may be damaged, fetch it again")
     if not all(_is_number(number) for number in _logprobs(choice)):
         raise ModelLoadError(
             f"model '{model}' is loaded, but the probability of its token is no number; its file may be damaged (fetch "
             "it again), or its engine be at fault (try another backend, or the CPU)"
         )
+
+
+def _has_token(answer: Mapping[str, Any]) -> bool:
+    usage = answer.get("usage")
+    counted = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return _has_text(_choice(answer)) or (isinstance(counted, int) and counted >= 1)
 
 
 def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
