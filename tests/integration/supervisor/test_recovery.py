@@ -120,7 +120,7 @@ async def test_only_the_request_that_crashes_alone_is_refused(house, ask, eventu
     assert "good word1" in both[0][0]
     assert "fine word1" in both[1][0]
     assert isinstance(both[2], RequestCrashedWorkerError)
-    await ready(house, eventually, generation=4)
+    await eventually(lambda: active(house) and active(house).state == "ready", 20)
     crashes = active(house).restarts
     with pytest.raises(RequestCrashedWorkerError):
         await ask("a", "hemlock")

@@ -89,7 +89,7 @@ class Recovery:
         """Why a request for *model* is not let in, if there is a reason."""
         if fingerprint is not None and self._poisoned.get(fingerprint, 0.0) > now_s:
             return RequestCrashedWorkerError(
-                f"this request makes the engine of '{model}' crash: it did so three times, the last time alone; "
+                f"this request makes the engine of '{model}' crash: it did so again and again, the last time alone; "
                 "change it, or use another backend (`uml load MODEL --backend NAME`)"
             )
         if attempt > REPLAYS + 1:
