@@ -9,6 +9,9 @@ from uml_core.errors import QueueFullError, UMLError
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.messages import Acquire, Lease, Waiting
 
+DOUBT_S = 1.0
+"""How long after a connection broke the news of the worker's end may take."""
+
 
 class Admission:
     """The leases of the loaded generation and the queue of those that wait.
@@ -20,7 +23,7 @@ class Admission:
 
     def __init__(self, settings: SupervisorSettings) -> None:
         self.leases: dict[int, Acquire] = {}
-        self.broken: list[Acquire] = []
+        self.broken: list[tuple[float, Acquire]] = []
         self._settings = settings
         self._waiting: dict[int, Acquire] = {}
         self._numbers = itertools.count(1)
@@ -84,16 +87,21 @@ class Admission:
         """Whether it has waited long enough to go before requests for the loaded model."""
         return now_s - acquire.since_s >= self._settings.fair_wait_s
 
-    def give_back(self, number: int, *, broken: bool) -> Acquire | None:
+    def give_back(self, number: int, *, broken: bool, now_s: float) -> Acquire | None:
         """Take a lease back; None if its generation is gone already."""
         lease = self.leases.pop(number, None)
+        self.broken = [(since_s, other) for since_s, other in self.broken if now_s - since_s < DOUBT_S]
         if lease is not None and broken:
-            self.broken.append(lease)
+            self.broken.append((now_s, lease))
         return lease
+
+    def is_in_doubt(self, now_s: float) -> bool:
+        """Whether a connection broke so lately that the worker may be dead: who gets a lease now dies with it."""
+        return any(now_s - since_s < DOUBT_S for since_s, _ in self.broken)
 
     def end(self) -> list[bytes]:
         """The generation is gone, and every lease with it; the fingerprints of the requests that were inside."""
-        inside = [*self.leases.values(), *self.broken]
+        inside = [*self.leases.values(), *(lease for _, lease in self.broken)]
         self.leases.clear()
         self.broken.clear()
         return [lease.ticket.fingerprint for lease in inside if lease.ticket.fingerprint is not None]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from uml_core.errors import ShuttingDownError, TaskNotSupportedError, UMLError
 from uml_core.host.nvml import Devices
 from uml_core.settings import SupervisorSettings
-from uml_core.supervisor.admission import Admission
+from uml_core.supervisor.admission import DOUBT_S, Admission
 from uml_core.supervisor.announcer import Announcer
 from uml_core.supervisor.job import Job
-from uml_core.supervisor.messages import Acquire, Lease, Message, Return
+from uml_core.supervisor.messages import Acquire, Lease, Look, Message, Return
 from uml_core.supervisor.recovery import Recovery
 from uml_core.supervisor.slot import OPEN, SERVING, Slot
 from uml_core.supervisor.watch import Watch
@@ -81,6 +81,8 @@ class Service:
         """Whether it may have a lease now; None when nobody behind it may either."""
         if not self.serves(acquire):
             return False
+        if self.admission.is_in_doubt(now_s()):
+            return None
         if not self.admission.has_room() or (self.slot.worker and self.slot.worker.hung):
             return None
         leases, suspects = self.admission.leases.values(), self.recovery.suspects
@@ -102,7 +104,9 @@ class Service:
 
     def take_back(self, back: Return) -> None:
         """A lease comes back."""
-        acquire = self.admission.give_back(back.number, broken=back.broken)
+        acquire = self.admission.give_back(back.number, broken=back.broken, now_s=now_s())
+        if back.broken:
+            asyncio.get_running_loop().call_later(DOUBT_S + 0.01, self._send, Look())
         if acquire is None:
             return  # its worker is gone already
         if back.served:
