@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from uml_core.errors import QueueFullError, UMLError
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.messages import Acquire, Lease, Waiting
-
-DOUBT_S = 1.0
-"""How long after a connection broke the news of the worker's end may take."""
+from uml_core.supervisor.process import EXIT_NEWS_S
 
 
 class Admission:
@@ -90,14 +88,14 @@ class Admission:
     def give_back(self, number: int, *, broken: bool, now_s: float) -> Acquire | None:
         """Take a lease back; None if its generation is gone already."""
         lease = self.leases.pop(number, None)
-        self.broken = [(since_s, other) for since_s, other in self.broken if now_s - since_s < DOUBT_S]
+        self.broken = [(since_s, other) for since_s, other in self.broken if now_s - since_s < EXIT_NEWS_S]
         if lease is not None and broken:
             self.broken.append((now_s, lease))
         return lease
 
     def is_in_doubt(self, now_s: float) -> bool:
         """Whether a connection broke so lately that the worker may be dead: who gets a lease now dies with it."""
-        return any(now_s - since_s < DOUBT_S for since_s, _ in self.broken)
+        return any(now_s - since_s < EXIT_NEWS_S for since_s, _ in self.broken)
 
     def end(self) -> list[bytes]:
         """The generation is gone, and every lease with it; the fingerprints of the requests that were inside."""

@@ -17,6 +17,9 @@ from attrs import frozen
 
 import uml_core
 
+EXIT_NEWS_S = 1.0
+"""How long after a worker's connection broke the news of its end may take."""
+
 GUARD = Path(uml_core.__file__).with_name("guard.py")
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from uml_core.errors import ShuttingDownError, TaskNotSupportedError, UMLError
 from uml_core.host.nvml import Devices
 from uml_core.settings import SupervisorSettings
-from uml_core.supervisor.admission import DOUBT_S, Admission
+from uml_core.supervisor.admission import Admission
 from uml_core.supervisor.announcer import Announcer
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.messages import Acquire, Lease, Look, Message, Return
+from uml_core.supervisor.process import EXIT_NEWS_S
 from uml_core.supervisor.recovery import Recovery
 from uml_core.supervisor.slot import OPEN, SERVING, Slot
 from uml_core.supervisor.watch import Watch
@@ -106,7 +107,7 @@ class Service:
         """A lease comes back."""
         acquire = self.admission.give_back(back.number, broken=back.broken, now_s=now_s())
         if back.broken:
-            asyncio.get_running_loop().call_later(DOUBT_S + 0.01, self._send, Look())
+            asyncio.get_running_loop().call_later(EXIT_NEWS_S + 0.01, self._send, Look())
         if acquire is None:
             return  # its worker is gone already
         if back.served:

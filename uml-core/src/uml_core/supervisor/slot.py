@@ -18,6 +18,7 @@ from uml_core.supervisor.announcer import Announcer
 from uml_core.supervisor.diagnosis import diagnose, to_error
 from uml_core.supervisor.launcher import Launcher
 from uml_core.supervisor.probe import probe
+from uml_core.supervisor.process import EXIT_NEWS_S
 from uml_core.supervisor.readiness import NotReadyError, PortLostError, TokenRefused
 from uml_core.supervisor.running import RunningWorker
 from uml_core.supervisor.steps import Step
@@ -25,8 +26,6 @@ from uml_core.types import ModelStatus, Plan, Release, WorkerState
 
 OPEN = frozenset({WorkerState.READY, WorkerState.BUSY})
 SERVING = OPEN | {WorkerState.DRAINING}
-EXIT_S = 1.0
-"""How long after the connection broke the exit of a worker may take to be reported."""
 log = logging.getLogger(__name__)
 
 
@@ -143,7 +142,7 @@ class Slot:
             return ModelLoadError(f"{who} could not be started: {error}", permanent=False)
         if not isinstance(error, UMLError) or isinstance(error, PortLostError) or self.worker is None:
             return error
-        await asyncio.wait([self.worker.process.exited], timeout=EXIT_S if _may_be_dead(error) else 0)
+        await asyncio.wait([self.worker.process.exited], timeout=EXIT_NEWS_S if _may_be_dead(error) else 0)
         if not self.worker.process.exited.done() and not isinstance(error, NotReadyError):
             return _with_detail(error, self.last_words())
         return await self.diagnosed()

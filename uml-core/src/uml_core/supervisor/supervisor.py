@@ -20,6 +20,7 @@ from uml_core.supervisor.job import Job
 from uml_core.supervisor.leftovers import last_generation, reap
 from uml_core.supervisor.messages import Acquire, Cancel, Lease, Load, Message, Return, Stop, Ticket, Unload, Waiting
 from uml_core.supervisor.owner import Owner
+from uml_core.supervisor.process import EXIT_NEWS_S
 from uml_core.supervisor.progress import progress_of
 from uml_core.supervisor.slot import Slot
 from uml_core.supervisor.steps import Step, nothing
@@ -28,7 +29,6 @@ from uml_core.types import JobStatus, LoadProgress, LoadRequest, Plan, WorkerExi
 if TYPE_CHECKING:
     from uml_core.planning import Planner
 
-EXIT_S = 1.0
 ANONYMOUS = Ticket()
 _Order: TypeAlias = "Callable[[asyncio.Future[Job]], Load | Unload | Cancel]"
 
@@ -269,7 +269,7 @@ class Supervisor:
 
     async def crash_of(self, generation: int) -> WorkerExit | None:
         """How the worker of that generation ended; waits up to 1 s for it, None when it lives."""
-        deadline = asyncio.get_running_loop().time() + EXIT_S
+        deadline = asyncio.get_running_loop().time() + EXIT_NEWS_S
         while (ended := self._owner.aftermath.exits.get(generation)) is None:
             if asyncio.get_running_loop().time() > deadline:
                 break
