@@ -174,7 +174,8 @@ def test_a_bad_file_is_exit_code_3(start, tmp_path):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_holding_the_gil_answers_nobody_and_heeds_no_term(start, when):
     worker = start(hold_gil=when, hold_gil_s=2.5)
-    until(lambda: worker.health(timeout_s=0.2) == (0, {}))  # a first one may come just before it is held
+    until(lambda: "holding the GIL" in worker.lines())  # before, TERM meets a Python that is still starting
+    assert worker.health(timeout_s=0.2) == (0, {})
     worker.process.terminate()
     with pytest.raises(subprocess.TimeoutExpired):
         worker.process.wait(0.1)

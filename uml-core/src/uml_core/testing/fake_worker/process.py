@@ -44,6 +44,7 @@ def hold_gil(seconds: float) -> None:
     """Let no other thread run Python for so long, as an engine's constructor may."""
     # blocked, because a signal would wake usleep, and native code is not that polite
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    say("holding the GIL")  # from here on nothing is heeded: who tests that can wait for the line
     ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1e6)))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
