@@ -21,6 +21,7 @@ PARALLEL = 64
 NO_MODELS = {
     "projector": "the projector of a model that sees or hears: load the model that it belongs to",
     "adapter": "an adapter, a change to another model: load the model that it was made for",
+    "imatrix": "no model: it holds the statistics that another one was quantized with",
     "other": "no model: it holds data about one, or lacks the weights",
 }
 

@@ -77,7 +77,7 @@ class Registry:
 
 def _listed(store: ModelStore) -> Iterable[StoredModel]:
     try:
-        return list(store.list())
+        return [found for found in store.list() if isinstance(found, StoredModel)]
     except Exception:
         log.exception("the store '%s' could not be read", store.name)
         return ()

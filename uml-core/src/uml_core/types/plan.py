@@ -12,12 +12,17 @@ from uml_core.types.model import ModelSource
 
 @frozen(kw_only=True)
 class LoadRequest:
-    """What somebody asked to load. ``options`` have the backend's own names, the other fields core's neutral ones."""
+    """What somebody asked to load. ``options`` have the backend's own names, the other fields core's neutral ones.
+
+    ``spin`` says whether idle threads of the worker wait busily; None leaves it to what was learned, or to the engine.
+    """
 
     model: str
     backend: str | None = None
     context_length: int | None = None
     parallel: int | None = None
+    threads: int | None = None
+    spin: bool | None = None
     options: Mapping[str, Any] = field(factory=dict)
 
 
@@ -25,7 +30,8 @@ class LoadRequest:
 class Plan:
     """The whole decision for one load; holds no secret, and is what users see.
 
-    ``context_length`` is in tokens a sequence, ``parallel`` counts sequences at once, ``threads`` counts CPU threads.
+    ``context_length`` is in tokens a sequence, ``parallel`` counts sequences at once, ``threads`` counts CPU threads;
+    ``spin`` says whether those wait busily, None as the engine does by itself.
     ``options`` and ``settings`` are the validated values of the backend's own models. ``reason`` says why this
     backend, ``rejected`` maps every backend that was not chosen to its sentence.
     """
@@ -37,6 +43,7 @@ class Plan:
     context_length: int
     parallel: int = 1
     threads: int = 1
+    spin: bool | None = None
     options: Mapping[str, Any] = field(factory=dict)
     settings: Mapping[str, Any] = field(factory=dict)
     reason: str = ""
@@ -48,5 +55,5 @@ class Plan:
 
 
 def _essence(plan: Plan) -> tuple[object, ...]:
-    how = (plan.backend, plan.context_length, plan.parallel, plan.threads, plan.options, plan.settings)
+    how = (plan.backend, plan.context_length, plan.parallel, plan.threads, plan.spin, plan.options, plan.settings)
     return (plan.model_id, plan.model.path, plan.model.size_bytes, *how)

@@ -12,8 +12,7 @@ from uml_core.inspection.gguf.header import MAGIC, read_header
 from uml_core.inspection.gguf.shards import first_shard, read_shards
 from uml_core.inspection.gguf.tables import FILE_TYPES, GUESSED
 from uml_core.inspection.gguf.tensors import Tensor
-from uml_core.types import ModelSource
-from uml_core.types.model import FileKind
+from uml_core.types import FileKind, ModelSource
 
 NAME = "gguf"
 
