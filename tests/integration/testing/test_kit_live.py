@@ -17,7 +17,7 @@ CASE = """
 
 
     class TestIt(BackendConformance):
-        plugin = Backend(ready_timeout_s=2.0, stop_grace_s=0.2)
+        plugin = Backend(ready_timeout_s=4.0, stop_grace_s=1.0)
         completion_prompt = "nonce=abc hello"
 
         @pytest.fixture(scope="class")
