@@ -71,9 +71,17 @@ def test_a_file_that_is_not_there(tiny, name):
         inspect(tiny.parent / name, GGUF)
 
 
-def test_a_folder(tmp_path):
-    with pytest.raises(InvalidModelFileError, match="is a folder, not a model file"):
+def test_a_folder_that_is_no_model(tmp_path):
+    with pytest.raises(InvalidModelFileError, match=r"is a folder, not a model file, .*; name the file in it"):
         inspect(tmp_path, GGUF)
+
+
+def test_a_folder_is_claimed_by_its_path_and_no_bytes(tmp_path):
+    seen = []
+    source = ModelSource(path=tmp_path, format="mine", files=(), size_bytes=0)
+    mine = ModelFormat(name="mine", claims=lambda *given: bool(seen.append(given)) or True, read=lambda _: source)
+    assert inspect(tmp_path, [*GGUF, mine]) is source
+    assert seen == [(tmp_path, b"")]
 
 
 def test_a_named_pipe_is_not_opened(tmp_path):

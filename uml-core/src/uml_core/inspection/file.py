@@ -22,6 +22,17 @@ def shown(text: str) -> str:
     return safe if len(safe) <= SHOWN_CHARACTERS else safe[: SHOWN_CHARACTERS - 1] + "…"
 
 
+def is_folder(path: Path) -> bool:
+    """Whether *path* is a folder, or a link to one.
+
+    :raises InvalidModelFileError: there is nothing, or it can't be looked at
+    """
+    try:
+        return stat.S_ISDIR(_mode(path))
+    except OSError as error:
+        raise InvalidModelFileError(_sentence(shown(path.name), error)) from None
+
+
 @contextmanager
 def open_model_file(path: Path) -> Iterator[tuple[FileIO, int]]:
     """Open *path* for reading, unbuffered, with its size in bytes.
