@@ -13,6 +13,7 @@ from uml_core.client.failure import cause_of
 from uml_core.client.follow import Followed
 from uml_core.client.gateway import Gateway, find_gateway
 from uml_core.client.http import Response
+from uml_core.client.models import ModelMethods
 from uml_core.errors import UnavailableError
 
 NO_GATEWAY = "no gateway is running; start one with `uml serve`"
@@ -20,7 +21,7 @@ NO_GATEWAY = "no gateway is running; start one with `uml serve`"
 OnProgress = Callable[[dict[str, Any]], object]
 
 
-class UniversalClient:
+class UniversalClient(ModelMethods):
     """A gateway, by its address; without one, the live gateway of the user's data folder.
 
     Every method raises a :class:`~uml_core.errors.UMLError` of the class that the gateway's error names.
@@ -51,10 +52,6 @@ class UniversalClient:
     def base_url(self) -> str:
         return self._connection.base_url
 
-    def models(self) -> list[dict[str, Any]]:
-        """Every model on the gateway's machine, unreadable ones with their ``error``."""
-        return list(self._connection.get("/models")["data"])
-
     def plugins(self) -> list[dict[str, Any]]:
         """The card of every plugin, failed ones with their ``reason``."""
         said = self._connection.get("/plugins")
@@ -76,6 +73,8 @@ class UniversalClient:
         backend: str | None = None,
         context_length: int | None = None,
         parallel: int | None = None,
+        threads: int | None = None,
+        spin: bool | None = None,
         options: Mapping[str, Any] | None = None,
         wait: bool = True,
         idempotency_key: str | None = None,
@@ -87,6 +86,8 @@ class UniversalClient:
 
         :param context_length: tokens of context a sequence
         :param parallel: sequences at once
+        :param threads: CPU threads of the worker
+        :param spin: whether idle threads of the worker wait busily
         :param options: the backend's own options
         :param wait: follow the job to its end; else return as soon as there is one
         :param idempotency_key: the same key and the same load are the same job, also after its end
@@ -100,6 +101,8 @@ class UniversalClient:
             "backend": backend,
             "context_length": context_length,
             "parallel": parallel,
+            "threads": threads,
+            "spin": spin,
             "options": dict(options) if options else None,
         }
         said = {name: value for name, value in asked.items() if value is not None}
@@ -116,6 +119,22 @@ class UniversalClient:
         :raises UMLError: it could not be proven that it is gone; the error's ``job`` is the view
         """
         job = self._connection.send("POST", "/unload_model", {"wait": False}, idempotency_key=idempotency_key).read()
+        return self.follow(job, on_progress=on_progress) if wait else dict(job)
+
+    def scan(
+        self, *, wait: bool = True, idempotency_key: str | None = None, on_progress: OnProgress | None = None
+    ) -> dict[str, Any]:
+        """Have the gateway look at all models of its machine and read those that are new or have changed.
+
+        A scan that is under way is joined. Leaving early does not end it; :meth:`cancel` does.
+
+        :param wait: follow the job to its end; else return as soon as there is one
+        :param on_progress: called with the job's view at first and at every change; ``progress`` has ``done``,
+            ``total`` and ``model``
+        :returns: the job's view; ``report`` says what was found
+        :raises UMLError: it was cancelled, or failed; the error's ``job`` is the view
+        """
+        job = self._connection.send("POST", "/models/scan", {}, idempotency_key=idempotency_key).read()
         return self.follow(job, on_progress=on_progress) if wait else dict(job)
 
     def follow(self, job: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ LIMIT_BYTES = 16 * 2**20
 
 @frozen(kw_only=True)
 class Event:
-    """Something that happened in the gateway; ``kind`` is ``worker``, ``job``, ``queue``, ``leak``, ``health`` …
+    """Something that happened in the gateway; ``kind`` is ``worker``, ``job``, ``scan``, ``queue``, ``health`` …
 
     ``id`` rises, and is where a stream can be taken up again; None when the gateway gave none.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from uml_core.errors import ModelLoadError, RequestCancelledError, UMLError, class_of
+from uml_core.errors import InternalServerError, ModelLoadError, RequestCancelledError, UMLError, class_of
 
 NO_STATUS = 0
 
@@ -33,7 +33,8 @@ def cause_of(job: Mapping[str, Any]) -> UMLError:
     :param job: the view of a job that has ended in another state than ``committed``
     """
     said = job.get("cause")
-    kind: type[UMLError] = RequestCancelledError if job.get("state") == "cancelled" else ModelLoadError
+    failed = InternalServerError if job.get("kind") == "scan" else ModelLoadError
+    kind: type[UMLError] = RequestCancelledError if job.get("state") == "cancelled" else failed
     if not isinstance(said, Mapping):
         said = {"message": f"{name_of(job)} ended as '{job.get('state')}' without a reason; `uml logs` may have one"}
     status = said.get("status") or kind.status
@@ -45,6 +46,8 @@ def cause_of(job: Mapping[str, Any]) -> UMLError:
 
 def name_of(job: Mapping[str, Any]) -> str:
     """``the load of 'model'``."""
+    if job.get("kind") == "scan":
+        return "the scan of the models"
     return f"the {job.get('kind') or 'load'} of '{job.get('model') or job.get('previous')}'"
 
 

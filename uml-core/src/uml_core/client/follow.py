@@ -15,6 +15,9 @@ from uml_core.errors import NotFoundError, UMLError, UnavailableError
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 """Between two looks at a job whose stream does not come; it doubles from the one to the other."""
 
+KINDS = frozenset({"job", "scan"})
+"""The events that tell of jobs."""
+
 View = Mapping[str, Any]
 
 
@@ -55,7 +58,7 @@ class Followed:
         """The views that the stream tells, until it ends or breaks: why it did is of no interest, asking follows."""
         try:
             for event in self.listen(last_id):
-                if event.kind == "job" and event.data.get("id") == job_id:
+                if event.kind in KINDS and event.data.get("id") == job_id:
                     yield event, event.data
                     if event.data["finished"]:
                         return

@@ -89,7 +89,7 @@ def request(
             connection.sock.settimeout(timeout_s)
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}
-        connection.request(method, urlsplit(url).path, body=data, headers=sent)
+        connection.request(method, _target(url), body=data, headers=sent)
         response = connection.getresponse()
         _check(response)
     except (OSError, http.client.HTTPException) as error:
@@ -99,6 +99,11 @@ def request(
         connection.close()
         raise
     return Response(url=url, connection=connection, response=response)
+
+
+def _target(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _connect(url: str) -> http.client.HTTPConnection:

@@ -46,6 +46,8 @@ class LoadModelRequest(Order):
     backend: Name | None = Field(None, description="the backend to load it with; chosen when absent")
     context_length: int | None = Field(None, gt=0, le=2**24, description="tokens a sequence")
     parallel: int | None = Field(None, gt=0, le=64, description="sequences at once")
+    threads: int | None = Field(None, gt=0, le=1024, description="CPU threads of the worker")
+    spin: bool | None = Field(None, description="whether idle threads of the worker wait busily")
     options: Annotated[dict[str, Any], Field(max_length=256)] | None = Field(
         None, description="the backend's own options"
     )
@@ -66,6 +68,8 @@ class LoadModelRequest(Order):
             backend=self.backend,
             context_length=self.context_length,
             parallel=self.parallel,
+            threads=self.threads,
+            spin=self.spin,
             options=self.options or {},
         )
 
