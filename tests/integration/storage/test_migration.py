@@ -57,13 +57,13 @@ async def test_a_later_version_brings_the_data_along_and_keeps_a_backup(begin, d
     storage.close()
     assert storage.degraded is None
     assert storage.events == [
-        ("migrated", {"from": "0001", "to": "0002", "backup": str(folder / "uml.db.before-0002")})
+        ("migrated", {"from": "0002", "to": "0003", "backup": str(folder / "uml.db.before-0003")})
     ]
     assert stored("SELECT colour, count(*) FROM requests GROUP BY colour") == [(None, 1), ("red", 1000)]
-    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
-    backup = folder / "uml.db.before-0002"
+    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
+    backup = folder / "uml.db.before-0003"
     assert backup.stat().st_mode & 0o777 == 0o600
-    assert stored("SELECT version_num, count(*) FROM alembic_version, requests", backup) == [("0001", 1000)]
+    assert stored("SELECT version_num, count(*) FROM alembic_version, requests", backup) == [("0002", 1000)]
     again = begin("again")
     again.flush()
     assert again.events == []
@@ -74,7 +74,7 @@ def test_a_new_database_needs_no_backup(begin, next_schema, stored, folder):
     storage = begin()
     storage.flush()
     storage.close()
-    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
     assert storage.events == []
     assert not list(folder.glob("*before*"))
 
@@ -85,7 +85,7 @@ def test_a_step_that_fails_leaves_all_as_it_was(begin, data, next_schema, stored
     storage.flush()
     assert "can't be brought to this version's schema (the step is wrong): it is as it was" in storage.degraded
     storage.close()
-    assert stored("SELECT version_num FROM alembic_version") == [("0001",)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
     assert stored("SELECT count(*) FROM sqlite_master WHERE name = 'notes'") == [(0,)]
     assert stored("SELECT count(*) FROM requests") == [(1000,)]
 
@@ -110,7 +110,7 @@ def test_kill_in_the_middle_of_a_migration(begin, folder, next_schema, stored, f
     storage.flush()
     storage.close()
     assert storage.degraded is None
-    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
     assert stored("SELECT count(*), sum(id = 'put while it migrates') FROM requests") == [(1 if fresh else 1001, 1)]
     assert stored("PRAGMA integrity_check") == [("ok",)]
 

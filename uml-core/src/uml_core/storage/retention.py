@@ -1,16 +1,18 @@
-"""How much is kept: the newest rows, and of transitions and requests those of the last months."""
+"""How much is kept: the newest rows, of some those of the last months; of models, what is known of those there are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, Connection, Select, Table, delete, func, select
 
 from uml_core.storage.line import stamp
-from uml_core.storage.tables import loads, requests, transitions
+from uml_core.storage.tables import loads, models, profiles, requests, transitions, usage
 
 KEEP_ROWS = 100_000
 KEEP_DAYS = 90
+KEEP_PROFILES = 20
 STEP_ROWS = 500
 AGED: tuple[tuple[Table, Column[str]], ...] = ((transitions, transitions.c.at), (requests, requests.c.started))
 COUNTED: tuple[tuple[Table, Column[str]], ...] = (*AGED, (loads, loads.c.finished))
@@ -24,11 +26,32 @@ def prune(connection: Connection) -> bool:
         surplus = (connection.scalar(select(func.count()).select_from(table)) or 0) - KEEP_ROWS
         if surplus > 0:
             gone.append(_delete(connection, table, _oldest(table, at).limit(min(surplus, STEP_ROWS))))
+    gone += (*_forget(connection, before), _delete(connection, profiles, _surplus_profiles()))
     return STEP_ROWS in gone
 
 
 def _oldest(table: Table, at: Column[str]) -> Select[tuple[str]]:
     return select(table.c.id).order_by(at).limit(STEP_ROWS)
+
+
+def _forget(connection: Connection, before: str) -> Iterator[int]:
+    """Delete what is known of models that are gone since then; what they were called may be another place's by now."""
+    lost = select(models.c.id).where(models.c.gone < before).order_by(models.c.gone).limit(STEP_ROWS)
+    if not (rows := connection.execute(select(models.c.id, models.c.model_id).where(models.c.id.in_(lost))).all()):
+        return
+    keys, names = (list(column) for column in zip(*rows, strict=True))
+    yield connection.execute(delete(models).where(models.c.id.in_(keys))).rowcount
+    names = list({*names} - {*connection.scalars(select(models.c.model_id).where(models.c.model_id.in_(names)))})
+    connection.execute(delete(profiles).where(profiles.c.model_id.in_(names)))
+    connection.execute(delete(usage).where(usage.c.id.in_(names)))
+
+
+def _surplus_profiles() -> Select[tuple[str]]:
+    newest = func.row_number().over(
+        partition_by=(profiles.c.model_id, profiles.c.backend), order_by=profiles.c.measured.desc()
+    )
+    ranked = select(profiles.c.id, newest.label("place")).subquery()
+    return select(ranked.c.id).where(ranked.c.place > KEEP_PROFILES).limit(STEP_ROWS)
 
 
 def _delete(connection: Connection, table: Table, which: Select[tuple[str]]) -> int:

@@ -83,3 +83,78 @@ requests = Table(
     Column("streamed", Boolean),
     Index("ix_requests_started", "started"),
 )
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Text, primary_key=True),  # its path
+    Column("run_id", Text),
+    Column("store", Text),
+    Column("model_id", Text),
+    Column("signature", Text),  # JSON, like the card: text that is compared or parsed by who asks for it
+    Column("card", Text),
+    Column("error", Text),  # why there is no card
+    Column("seen", Text),
+    Column("gone", Text),
+    Index("ix_models_gone", "gone"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", Text, primary_key=True),  # the alias
+    Column("run_id", Text),
+    Column("model_id", Text),
+    Column("created", Text),
+    Column("removed", Text),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("id", Text, primary_key=True),  # the model's
+    Column("run_id", Text),
+    Column("created", Text),
+    Column("removed", Text),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text),
+    Column("model_id", Text),
+    Column("model_bytes", Integer),
+    Column("backend", Text),
+    Column("engine", Text),
+    Column("machine", Text),
+    Column("threads", Integer),
+    Column("spin", Boolean),
+    Column("busy", Boolean),
+    Column("context_length", Integer),
+    Column("parallel", Integer),
+    Column("options", Text),  # JSON
+    Column("load_s", Float),
+    Column("first_token_s", Float),
+    Column("prompt_tokens_per_s", Float),
+    Column("decode_tokens_per_s", Float),
+    Column("memory_bytes", Integer),
+    Column("device_bytes", Integer),
+    Column("runs", Integer),
+    Column("source", Text),  # bench | served
+    Column("measured", Text),
+    Index("ix_profiles_model_id_backend", "model_id", "backend", "measured"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", Text, primary_key=True),  # the model's
+    Column("run_id", Text),
+    Column("loads", Integer),
+    Column("requests", Integer),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("last_loaded", Text),
+    Column("last_used", Text),
+)
