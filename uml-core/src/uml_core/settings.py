@@ -111,6 +111,8 @@ class ModelSettings(_Table):
     backend: str | None = Field(default=None, description="the backend that loads it")
     context_length: int | None = Field(default=None, gt=0, description="tokens of context a sequence")
     parallel: int | None = Field(default=None, gt=0, le=64, description="sequences at once")
+    threads: int | None = Field(default=None, gt=0, le=1024, description="CPU threads of its worker")
+    spin: bool | None = Field(default=None, description="whether idle threads of its worker wait busily")
     options: dict[str, Any] = Field(default_factory=dict, description="the backend's own options")
 
 
@@ -130,7 +132,10 @@ class Settings(BaseSettings):
         default=8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
     )
     threads: int | None = Field(
-        default=None, gt=0, description="CPU threads of a worker; physical cores - 1 when absent"
+        default=None, gt=0, description="CPU threads of a worker; as learned, or physical cores - 1, when absent"
+    )
+    spin: bool | None = Field(
+        default=None, description="whether idle threads of a worker wait busily; as learned, or the engine, when absent"
     )
     server: ServerSettings = ServerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()

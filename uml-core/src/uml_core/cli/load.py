@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from uml_core.cli.options import BackendOption, ContextOption, JsonOption, NoWaitOption, ParallelOption
+from uml_core.cli.options import (
+    BackendOption,
+    ContextOption,
+    JsonOption,
+    NoWaitOption,
+    ParallelOption,
+    SpinOption,
+    ThreadsOption,
+)
 
 
 def command(
@@ -17,6 +25,8 @@ def command(
     backend: BackendOption = None,
     context_length: ContextOption = None,
     parallel: ParallelOption = None,
+    threads: ThreadsOption = None,
+    spin: SpinOption = None,
     no_wait: NoWaitOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -34,7 +44,8 @@ def command(
     from uml_core.settings import read_settings
 
     client = needed_client(read_settings())
-    load = partial(client.load, model, backend=backend, context_length=context_length, parallel=parallel)
+    how = partial(client.load, model, backend=backend, context_length=context_length, parallel=parallel)
+    load = partial(how, threads=threads, spin=spin)
     what = f"the load of '{model}'"
     if no_wait:
         begun(load(wait=False), what=what, json=json)

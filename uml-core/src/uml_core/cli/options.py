@@ -17,4 +17,13 @@ ContextOption = Annotated[
 ParallelOption = Annotated[
     int | None, typer.Option("--parallel", metavar="N", min=1, help="Sequences that it answers at once.")
 ]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", metavar="N", min=1, max=1024, help="CPU threads; as `uml bench` learned.")
+]
+SpinOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--spin/--no-spin", help="Idle threads wait busily or asleep; as `uml bench` learned.", show_default=False
+    ),
+]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Only begin it; print the job's id and return.")]

@@ -92,6 +92,8 @@ class GatewaySession:
                     backend=request.backend,
                     context_length=request.context_length,
                     parallel=request.parallel,
+                    threads=request.threads,
+                    spin=request.spin,
                     options=request.options,
                     on_progress=watch.take,
                 )

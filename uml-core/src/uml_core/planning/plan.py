@@ -6,24 +6,21 @@ from typing import Any
 
 from attrs import frozen
 
-from uml_core.errors import InvalidOptionsError, UnprocessableEntityError
+from uml_core.errors import InvalidOptionsError
 from uml_core.host import probe_host
-from uml_core.inspection.file import shown
+from uml_core.planning.measured import profiles_here, speeds
 from uml_core.planning.memory import require_memory
 from uml_core.planning.options import load_options, plugin_settings
-from uml_core.planning.selection import Selection, select
+from uml_core.planning.ranking import Candidate
+from uml_core.planning.selection import Selection, candidates, select
+from uml_core.planning.threads import choose, default_pair, said_pair
+from uml_core.planning.usable import require_usable
 from uml_core.plugins import Plugins
 from uml_core.registry import Registry
 from uml_core.settings import ModelSettings, Settings
 from uml_core.types import LoadRequest, ModelSource, Plan
 
 PARALLEL = 64
-NO_MODELS = {
-    "projector": "the projector of a model that sees or hears: load the model that it belongs to",
-    "adapter": "an adapter, a change to another model: load the model that it was made for",
-    "imatrix": "no model: it holds the statistics that another one was quantized with",
-    "other": "no model: it holds data about one, or lacks the weights",
-}
 
 
 @frozen
@@ -43,13 +40,16 @@ class Planner:
         """
         stored = self.registry.find(request.model, allow_path=allow_path)
         model = self.registry.source(stored)
-        if model.kind != "model":
-            raise UnprocessableEntityError(f"'{shown(stored.id)}' is {NO_MODELS[model.kind]}")
+        require_usable(stored.id, model, settings=self.settings)
         own = self.settings.models.get(stored.id, ModelSettings())
-        host = probe_host()
+        said, host = said_pair(request, own, self.settings), probe_host()
+        profiles = profiles_here(self.registry, stored.id, model)
         wanted = request.backend or own.backend
-        chosen = select(self.plugins, model, host=host, settings=self.settings, wanted=wanted)
+        speed = speeds(profiles, default=default_pair(host))
+        chosen = select(self.plugins, model, host=host, settings=self.settings, wanted=wanted, speeds=speed)
         require_memory(stored.id, model, host=host, freed_bytes=freed_bytes)
+        (threads, spin), better = choose(said, profiles, backend=chosen.backend.name, host=host)
+        reason = "uml.toml names it for this model" if wanted and not request.backend else chosen.reason
         return Plan(
             model_id=stored.id,
             model=model,
@@ -57,12 +57,24 @@ class Planner:
             tasks=chosen.backend.tasks if chosen.match.tasks is None else chosen.match.tasks,
             context_length=_context_length(request, own, model, usual=self.settings.context_length),
             parallel=_parallel(request, own),
-            threads=self.settings.threads or max(1, host.physical_cores - 1),
+            threads=threads,
+            spin=spin,
             options=load_options(chosen.backend, _options(request, own, chosen)),
             settings=plugin_settings(chosen.backend, self.settings),
-            reason="uml.toml names it for this model" if wanted and not request.backend else chosen.reason,
+            reason=f"{reason}; {better.reason}" if better else reason,
             rejected=chosen.rejected,
         )
+
+    def backends(self, ref: str, *, allow_path: bool = False) -> list[Candidate]:
+        """What every backend says of a model: the best first, with the reason; at the end those that can't load it.
+
+        :param allow_path: *ref* may be the path of a file; never for what comes over HTTP
+        :raises UMLError: there is no such model, or it can't be read
+        """
+        stored = self.registry.find(ref, allow_path=allow_path)
+        model, host = self.registry.source(stored), probe_host()
+        speed = speeds(profiles_here(self.registry, stored.id, model), default=default_pair(host))
+        return candidates(self.plugins, model, host=host, settings=self.settings, speeds=speed)
 
 
 def _options(request: LoadRequest, own: ModelSettings, chosen: Selection) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from attrs import field, frozen
 
@@ -10,9 +11,12 @@ from uml_core.errors import NoBackendError, SettingsError, UnknownBackendError
 from uml_core.inspection.file import shown
 from uml_core.planning.detection import detect
 from uml_core.planning.options import plugin_settings
+from uml_core.planning.ranking import Candidate, Ranking
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
 from uml_core.types import BackendInfo, HostInfo, Match, ModelSource, Rejected
+
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @frozen(kw_only=True)
@@ -26,16 +30,46 @@ class Selection:
 
 
 def select(
-    plugins: Plugins, model: ModelSource, *, host: HostInfo, settings: Settings, wanted: str | None = None
+    plugins: Plugins,
+    model: ModelSource,
+    *,
+    host: HostInfo,
+    settings: Settings,
+    wanted: str | None = None,
+    speeds: Mapping[str, float] = NOTHING,
 ) -> Selection:
-    """Ask every backend, one by one, and choose the best.
-
-    The highest level wins; a tie is settled by ``[plugins] prefer``, then by name.
+    """Ask every backend, one by one, and choose the best, as :class:`~uml_core.planning.ranking.Ranking` says.
 
     :param wanted: the name of the only backend that may be chosen
+    :param speeds: tokens a second of the backends that were measured with this model on this machine
     :raises UnknownBackendError: there is no backend *wanted*
     :raises SettingsError: the table of the backend *wanted* is wrong
     :raises NoBackendError: none can load *model*, or not the one *wanted*; ``detail`` has each one's sentence
+    """
+    asked = candidates(plugins, model, host=host, settings=settings, wanted=wanted, speeds=speeds)
+    if not asked or not isinstance(match := asked[0].answer, Match):
+        raise _none(model, asked, wanted=wanted)
+    return Selection(
+        backend=plugins.backends[asked[0].name],
+        match=match,
+        reason="it was asked for" if wanted else asked[0].reason,
+        rejected={other.name: other.reason for other in asked[1:]},
+    )
+
+
+def candidates(
+    plugins: Plugins,
+    model: ModelSource,
+    *,
+    host: HostInfo,
+    settings: Settings,
+    wanted: str | None = None,
+    speeds: Mapping[str, float] = NOTHING,
+) -> list[Candidate]:
+    """Every backend with its answer: the best first, then those that could too, then by name those that can't.
+
+    :raises UnknownBackendError: there is no backend *wanted*
+    :raises SettingsError: the table of the backend *wanted* is wrong
     """
     cards = plugins.backends
     if wanted is not None and wanted not in cards:
@@ -48,13 +82,9 @@ def select(
     asked = {wanted: cards[wanted]} if wanted else dict(sorted(cards.items()))
     answers = {name: _answer(plugins, card, model, host=host, settings=settings) for name, card in asked.items()}
     matches = {name: answer for name, answer in answers.items() if isinstance(answer, Match)}
-    if not matches:
-        raise _none(model, answers, wanted=wanted)
-    best, reason = _best(matches, settings.plugins.prefer)
-    others = {name: _sentence(answer) for name, answer in answers.items() if name != best}
-    return Selection(
-        backend=cards[best], match=matches[best], reason="it was asked for" if wanted else reason, rejected=others
-    )
+    rejected = {name: answer for name, answer in answers.items() if isinstance(answer, Rejected)}
+    ranked = Ranking(settings.plugins.prefer, speeds).rank(matches)
+    return [*ranked, *(Candidate(name, answer, _sentence(answer)) for name, answer in rejected.items())]
 
 
 def _answer(
@@ -69,35 +99,16 @@ def _answer(
     return detect(plugins, card.name, model=model, host=host, settings=table)
 
 
-def _best(matches: Mapping[str, Match], prefer: Sequence[str]) -> tuple[str, str]:
-    if len(matches) == 1:
-        return next(iter(matches)), "it is the only one that can"
-    level = max(match.level for match in matches.values())
-    top = sorted(name for name, match in matches.items() if match.level == level)
-    if len(top) == 1:
-        return top[0], f"it suits the model best ({level.name.lower()})"
-    for name in prefer:
-        if name in top:
-            return name, f"it is preferred in uml.toml to {_listed(top, name)}"
-    return top[0], f"by name, for {_listed(top, top[0])} would do as well; `prefer` in [plugins] of uml.toml decides"
-
-
-def _listed(names: Sequence[str], chosen: str) -> str:
-    return " and ".join(f"'{name}'" for name in names if name != chosen)
-
-
-def _sentence(answer: Match | Rejected) -> str:
-    if isinstance(answer, Match):
-        return f"could load it too ({answer.level.name.lower()}: {answer.reason})"
+def _sentence(answer: Rejected) -> str:
     return f"{answer.reason}; {answer.hint}" if answer.hint else answer.reason
 
 
-def _none(model: ModelSource, answers: Mapping[str, Match | Rejected], *, wanted: str | None) -> NoBackendError:
+def _none(model: ModelSource, asked: Sequence[Candidate], *, wanted: str | None) -> NoBackendError:
     name = shown(model.path.name)
-    detail = [f"{backend}: {_sentence(answer)}" for backend, answer in answers.items()]
+    detail = [f"{candidate.name}: {candidate.reason}" for candidate in asked]
     if wanted:
         return NoBackendError(f"the backend '{wanted}' can't load '{name}'", detail=detail)
-    if not answers:
+    if not asked:
         return NoBackendError(
             f"no backend is installed that could load '{name}'; pip install one that reads {model.format}, "
             "the README names some"

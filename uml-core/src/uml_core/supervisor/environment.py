@@ -20,17 +20,30 @@ FIXED: Mapping[str, str] = {
     "PYTHONFAULTHANDLER": "1",
 }
 
+SPIN: Mapping[bool | None, Mapping[str, str]] = {
+    None: {},
+    True: {"OMP_WAIT_POLICY": "active"},
+    False: {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"},
+}
+"""How idle OpenMP threads wait; each runtime reads it once, at its start (OpenMP 5.2 §21.1.9, GNU's and Intel's own)."""
+
 
 def worker_environment(
-    parent: Mapping[str, str], *, passed: Iterable[str], own: Mapping[str, str], launch: Mapping[str, str]
+    parent: Mapping[str, str],
+    *,
+    passed: Iterable[str],
+    own: Mapping[str, str],
+    launch: Mapping[str, str],
+    spin: bool | None = None,
 ) -> dict[str, str]:
     """Build a worker's environment.
 
     :param parent: this process's environment, of which only allowed names go on
     :param passed: further names that the user allowed
     :param own: what the backend's command sets
+    :param spin: whether idle threads wait busily, as planned; None leaves it to the engine, and to *parent*
     :param launch: what the protocol sets; nothing overrides it
     """
     allowed = NAMES | set(passed)
     inherited = {name: value for name, value in parent.items() if name in allowed or name.startswith(PREFIXES)}
-    return {**inherited, **FIXED, **own, **launch}
+    return {**inherited, **FIXED, **SPIN[spin], **own, **launch}

@@ -73,7 +73,7 @@ class Launcher:
             plan=plan,
             launch=launch,
             command=command,
-            process=await self._spawn(command, launch, descriptors, worker_log),
+            process=await self._spawn(plan, command, launch, descriptors, worker_log),
             client=self._client(command, launch, plan),
             monitor=self._client(command, launch, plan),
             log=worker_log,
@@ -89,12 +89,13 @@ class Launcher:
         return command
 
     async def _spawn(
-        self, command: WorkerCommand, launch: Launch, descriptors: list[int], worker_log: WorkerLog
+        self, plan: Plan, command: WorkerCommand, launch: Launch, descriptors: list[int], worker_log: WorkerLog
     ) -> WorkerProcess:
         environment = worker_environment(
             os.environ,
             passed=self._settings.supervisor.pass_environment,
             own=command.env,
+            spin=plan.spin,
             launch={"UML_LAUNCH_ID": launch.launch_id, "UML_LAUNCH_FILE": str(launch.launch_file)},
         )
         return await WorkerProcess.start(

@@ -55,6 +55,7 @@ def plan_for_worker(plan: Plan) -> dict[str, object]:
         "context_length": plan.context_length,
         "parallel": plan.parallel,
         "threads": plan.threads,
+        "spin": plan.spin,
         "options": dict(plan.options),
         "settings": dict(plan.settings),
         "model": {

@@ -33,6 +33,8 @@ def job_view(job: JobStatus) -> dict[str, Any]:
         "rollback_cause": cause_view(job.rollback_cause),
         "release": release_view(job.release) if job.release else None,
         "context_length": plan.context_length if plan else None,
+        "threads": plan.threads if plan else None,
+        "spin": plan.spin if plan else None,
         "tasks": list(plan.tasks) if plan else None,
         "port": job.port,
     }
