@@ -10,7 +10,7 @@ from uml_core.inspection.plugin import uml_model_formats
 from uml_core.registry import Registry
 from uml_core.settings import ModelSettings
 from uml_core.testing.gguf import write_gguf
-from uml_core.types import ModelStore, StoredModel
+from uml_core.types import ModelStore, StoredModel, Unreadable
 
 
 @pytest.fixture
@@ -30,6 +30,9 @@ def three(put):
         ("acme/rocket-7b.q4", "acme/Rocket-7B.Q4_K_M"),
         ("sky", "Sky-1B"),
         ("s", "Sky-1B"),
+        ("acme/Rocket-7B:Q8_0", "acme/Rocket-7B.Q8_0"),
+        ("rocket-7b:q4_k_m", "acme/Rocket-7B.Q4_K_M"),
+        ("rocket-7b:q4", "acme/Rocket-7B.Q4_K_M"),
     ],
 )
 def test_names_that_find_a_model(registry, three, ref, id):
@@ -39,7 +42,10 @@ def test_names_that_find_a_model(registry, three, ref, id):
 @pytest.mark.parametrize(
     ("ref", "sentence"),
     [
-        ("rocket", "'rocket' could be 'acme/Rocket-7B.Q4_K_M' or 'acme/Rocket-7B.Q8_0'; write more of the name"),
+        (
+            "rocket-7b.q",
+            "'rocket-7b.q' could be 'acme/Rocket-7B.Q4_K_M' or 'acme/Rocket-7B.Q8_0'; write more of the name",
+        ),
         ("skye-1b", "there is no model 'skye-1b'; did you mean 'Sky-1B'? `uml list` shows all"),
         ("something else", "there is no model 'something else'; `uml list` shows all"),
         ("Sky-1B.gguf", "there is no model 'Sky-1B.gguf'; did you mean 'Sky-1B'? `uml list` shows all"),
@@ -158,15 +164,25 @@ def test_a_second_model_of_one_id_gets_its_stores_name(registry, three, tmp_path
     assert found.find("usb/Sky-1B") == evolve(other, id="usb/Sky-1B")
 
 
-def test_a_store_that_fails_is_left_out(registry, three, caplog):
+def test_a_store_that_fails_is_left_out_and_told(registry, three, caplog):
     found = registry(ModelStore(name="broken", list=lambda: 1 / 0))
     assert len(found.models()) == 3
     assert "the store 'broken' could not be read" in caplog.text
+    assert [problem.reason for problem in found.problems] == [
+        "the store 'broken' could not be read: ZeroDivisionError: division by zero; tell its makers"
+    ]
+
+
+def test_a_place_that_cannot_be_read_is_told(registry, three, tmp_path):
+    closed = Unreadable(path=tmp_path, reason="it is closed")
+    found = registry(ModelStore(name="usb", list=lambda: [closed]))
+    assert len(found.models()) == 3
+    assert found.problems == (closed,)
 
 
 def test_a_header_is_read_again_only_if_the_file_changed(settings, three):
     reads = []
-    (gguf,) = uml_model_formats()
+    gguf = next(format for format in uml_model_formats() if format.name == "gguf")
     counting = evolve(gguf, read=lambda path: reads.append(path) or gguf.read(path))
     registry = Registry([], [counting], settings)
     model = StoredModel(id="x", path=three[2], size_bytes=1, store="folder")

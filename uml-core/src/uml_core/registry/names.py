@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+
+from attrs import frozen
 
 from uml_core.errors import ModelNotFoundError, SettingsError
 from uml_core.inspection.file import shown
 from uml_core.settings import ModelSettings
+from uml_core.types import StoredModel
 
 NEAR = 3
 MOST = 5
 LONGEST = 200  # characters of a name that are compared with others; a request may hold millions
+LATEST = ":latest"  # what Ollama's users leave out
+
+
+@frozen
+class Spelling:
+    """One way to write the name of *model*; ``whole`` says that it names the model and not one of its variants."""
+
+    text: str
+    model: StoredModel
+    whole: bool
+
+    @property
+    def last(self) -> str:
+        return self.text.rpartition("/")[2]
 
 
 def aliases(models: Mapping[str, ModelSettings]) -> dict[str, str]:
@@ -30,23 +47,47 @@ def aliases(models: Mapping[str, ModelSettings]) -> dict[str, str]:
     return found
 
 
-def match(ref: str, ids: Iterable[str]) -> str | None:
-    """Find the one id that *ref* means: in any case, by its last part, or by how one of these begins.
+def match(
+    ref: str, models: Iterable[StoredModel], *, choose: Callable[[Sequence[StoredModel]], StoredModel]
+) -> StoredModel | None:
+    """Find the one model that *ref* means: in any case, by its last part, or by how one of these begins.
 
+    :param choose: takes one of the variants of the model that was named without a variant
     :raises ModelNotFoundError: it could mean several
     """
     wanted = ref.casefold()
-    spellings = [(id, id.casefold(), id.casefold().rpartition("/")[2]) for id in ids if wanted]
-    for found in (
-        [id for id, whole, _ in spellings if whole == wanted],
-        [id for id, _, last in spellings if last == wanted],
-        [id for id, whole, last in spellings if whole.startswith(wanted) or last.startswith(wanted)],
-    ):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ModelNotFoundError(f"'{shown(ref)}' could be {_either(found[:MOST])}; write more of the name")
+    spellings = [spelling for model in models for spelling in _spellings(model)] if wanted else []
+    tiers: tuple[Callable[[Spelling], bool], ...] = (
+        lambda one: one.text == wanted and not one.whole,
+        lambda one: one.text == wanted,
+        lambda one: one.last == wanted,
+        lambda one: one.text.startswith(wanted) or one.last.startswith(wanted),
+    )
+    for fits in tiers:
+        if found := [spelling for spelling in spellings if fits(spelling)]:
+            return _one(ref, found, choose)
     return None
+
+
+def _spellings(model: StoredModel) -> list[Spelling]:
+    ids = [one.id for one in (model, *model.also)]
+    texts = [*ids, *(id.removesuffix(LATEST) for id in ids)]
+    if model.variant:
+        texts.append(f"{model.name}:{model.variant}")
+    names = {model.model_name} if model.variant else set()
+    exact = {text.casefold(): Spelling(text.casefold(), model, whole=False) for text in texts}
+    return [*exact.values(), *(Spelling(name.casefold(), model, whole=True) for name in names - exact.keys())]
+
+
+def _one(ref: str, found: Sequence[Spelling], choose: Callable[[Sequence[StoredModel]], StoredModel]) -> StoredModel:
+    exact = {spelling.model.id: spelling.model for spelling in found if not spelling.whole}
+    wholes = {spelling.model.id: spelling.model for spelling in found if spelling.whole}
+    candidates = {**exact, **wholes}
+    if len(exact) == 1 and not wholes.keys() - exact.keys():
+        return next(iter(exact.values()))
+    if wholes and len({model.model_name for model in candidates.values()}) == 1:
+        return choose(list(candidates.values()))
+    raise ModelNotFoundError(f"'{shown(ref)}' could be {_either(sorted(candidates)[:MOST])}; write more of the name")
 
 
 def looks_like_path(ref: str) -> bool:
@@ -62,6 +103,6 @@ def near(ref: str, names: Iterable[str]) -> str:
     return f"did you mean {_either(found)}?" if found else ""
 
 
-def _either(names: list[str]) -> str:
+def _either(names: Sequence[str]) -> str:
     quoted = [f"'{shown(name)}'" for name in names]
     return " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))

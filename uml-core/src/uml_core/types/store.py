@@ -38,18 +38,22 @@ class ModelFolder:
     """A folder in which the core finds the models itself, by the formats that are installed.
 
     They are called by their path in it; with a ``name`` such as ``org/name``, which is one model's, ``name:VARIANT``.
+    Links to folders are not followed. Links to files are, but with a ``root``, as of a store that other programs fill,
+    only where they stay below it. Files in the folder ``blobs`` are called by their SHA-256, with links from ``path``.
     """
 
     path: Path
     name: str = ""
+    root: Path | None = None
+    blobs: Path | None = None
 
 
 @frozen(kw_only=True)
 class Unreadable:
     """A place of a store that can't be read, and the sentence that says why and what to do."""
 
-    path: Path
     reason: str
+    path: Path | None = None
 
 
 Progress = Callable[[int, int], None]
