@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from uml_core.inspection.plugin import uml_model_formats
 from uml_core.registry import Registry
 from uml_core.registry.plugin import BuiltinStores
 from uml_core.registry.wheel import WheelModel
@@ -47,8 +48,9 @@ def put(folder: Path) -> Callable[..., Path]:
 @pytest.fixture
 def registry(settings: Settings) -> Callable[..., Registry]:
     """A registry of the core's own stores, of others, and of changed settings."""
+    own = tuple(uml_model_formats())
 
-    def make(*stores: ModelStore, formats: tuple[ModelFormat, ...] = (), **changes: object) -> Registry:
+    def make(*stores: ModelStore, formats: tuple[ModelFormat, ...] = own, **changes: object) -> Registry:
         changed = settings.model_copy(update=changes)
         return Registry([*BuiltinStores(changed).uml_model_stores(), *stores], formats, changed)
 

@@ -13,4 +13,4 @@ uml_api_version = 1
 
 @hookimpl
 def uml_model_formats() -> Iterable[ModelFormat]:
-    yield ModelFormat(name=gguf.NAME, claims=gguf.claims, read=gguf.read)
+    yield ModelFormat(name=gguf.NAME, claims=gguf.claims, read=gguf.read, suffixes=(".gguf",))

@@ -1,60 +1,109 @@
-"""The models folder: what lies in it is on this machine."""
+"""The models folder: what lies in it is on this machine, and is UML's own."""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
-from uml_core.inspection.gguf import first_shard
-from uml_core.types import StoredModel
+from uml_core.errors import ConflictError, PermissionDeniedError, UMLError
+from uml_core.inspection.file import shown
+from uml_core.inspection.plugin import uml_model_formats
+from uml_core.registry.parts import parts_beside
+from uml_core.registry.variants import variant_of
+from uml_core.registry.walk import walk
+from uml_core.types import ModelFolder, StoredModel
 
 SUFFIX = ".gguf"
-PARTIAL = "incomplete-"
 
 
 @frozen
 class FolderStore:
-    """Every ``*.gguf`` below *folder*, by its path in it: ``org/name`` is the file ``org/name.gguf``.
-
-    Links to files count, links to folders are not followed. Hidden and partly downloaded files are left out; a model
-    of several parts is its first part with the size of all.
-    """
+    """Every model below *folder*, by its path in it: ``org/name`` is the file ``org/name.gguf``."""
 
     folder: Path
     name: str = "folder"
 
-    def list(self) -> Iterable[StoredModel]:
-        """Read the folder; one that isn't there is empty."""
-        sizes: Counter[Path] = Counter()
-        found = set()
-        for path, size_bytes in _files(self.folder):
-            sizes[first_shard(path)] += size_bytes
-            found.add(path)
-        return [self._model(path, sizes[path]) for path in sorted(sizes) if path in found]
+    def list(self) -> Iterable[ModelFolder]:
+        """The folder, for the core to search; one that isn't there is empty."""
+        return [ModelFolder(path=self.folder)]
 
-    def _model(self, path: Path, size_bytes: int) -> StoredModel:
-        id = path.relative_to(self.folder).as_posix()[: -len(SUFFIX)]
-        return StoredModel(id=id, path=path, size_bytes=size_bytes, store=self.name)
+    def model(self, path: Path) -> StoredModel:
+        """The model of one file that lies in the folder."""
+        id = path.relative_to(self.folder).with_suffix("").as_posix()
+        name, variant = variant_of(id)
+        return StoredModel(
+            id=id, path=path, size_bytes=path.stat().st_size, store=self.name, name=name, variant=variant
+        )
+
+    def remove(self, model: StoredModel) -> None:
+        """Remove the files of *model*, and the folders that are empty then; links are removed, not followed.
+
+        :raises PermissionDeniedError: it isn't in this folder, or the disk doesn't let this user remove it
+        :raises ConflictError: other models lie in its folder
+        """
+        parent = self._parent(model)
+        try:
+            if model.path.is_dir() and not model.path.is_symlink():
+                _check_alone(model)
+                shutil.rmtree(model.path)
+            else:
+                _remove_files(model)
+            _remove_empty(parent, self.folder.resolve())
+        except OSError as error:
+            raise _denied(model, error) from None
+
+    def _parent(self, model: StoredModel) -> Path:
+        """The real folder that *model* lies in: below the models folder, or that itself."""
+        try:
+            parent, root = model.path.parent.resolve(strict=True), self.folder.resolve(strict=True)
+        except OSError as error:
+            raise _denied(model, error) from None
+        if root not in (parent, *parent.parents) or model.path.name in ("", ".."):
+            raise PermissionDeniedError(
+                f"'{shown(model.id)}' is not in UML's models folder, and what lies elsewhere is not removed; "
+                "remove it with the program that brought it"
+            )
+        return parent
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, int]]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if _may_be_named(name)]
-        for name in names:
-            if name.lower().endswith(SUFFIX) and _may_be_named(name) and not name.startswith(PARTIAL):
-                path = Path(parent, name)
-                try:
-                    found = path.stat()
-                except OSError:  # a dead link, or gone since
-                    continue
-                if stat.S_ISREG(found.st_mode):
-                    yield path, found.st_size
+def _check_alone(model: StoredModel) -> None:
+    others = [
+        found.path.relative_to(model.path).as_posix()
+        for found in walk(ModelFolder(path=model.path), [*uml_model_formats()], store="")
+        if isinstance(found, StoredModel) and found.path != model.path
+    ]
+    if others:
+        raise ConflictError(
+            f"'{shown(model.id)}' is a folder with other models in it ('{shown(others[0])}'); remove those first"
+        )
 
 
-def _may_be_named(name: str) -> bool:
-    return not name.startswith(".") and name.isprintable()  # a control character could not be typed or shown
+def _remove_files(model: StoredModel) -> None:
+    files: Sequence[Path] = parts_beside(model.path)
+    if not _others(model.path.parent, {*files, *model.companions}):
+        files = [*files, *(path for path in model.companions if path.parent == model.path.parent)]
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def _others(folder: Path, files: set[Path]) -> bool:
+    """Whether there are further models in *folder*, which may need the same companions."""
+    return any(path.suffix.lower() == SUFFIX and path not in files for path in folder.iterdir())
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    while folder != root:
+        try:
+            folder.rmdir()
+        except OSError:  # something else is in it
+            return
+        folder = folder.parent
+
+
+def _denied(model: StoredModel, error: OSError) -> UMLError:
+    return PermissionDeniedError(
+        f"'{shown(model.id)}' can't be removed: {error.strerror or error}; look at the permissions of its folder"
+    )

