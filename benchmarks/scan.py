@@ -74,7 +74,7 @@ class Gguf:
         }  # fmt: skip
         path = write_gguf(folder / "header", metadata, tensors={"t": (32,)})
         one = path.read_bytes()
-        self.start = one[: one.index(struct.pack("<Q", 1) + b"t")]
+        self.start = one[: one.rindex(struct.pack("<Q", 1) + b"t")]
         self.start = self.start[:8] + struct.pack("<Q", len(blocks("blk"))) + self.start[16:]
         infos, offset = b"", 0
         for name, shape in blocks("blk").items():
