@@ -26,11 +26,11 @@ from uml_core.types import ModelCard, Profile, StoredModel, Usage
 TABLES = ("models", "aliases", "pins", "profiles", "usage")
 ALIAS_CHARACTERS = 200
 PROFILES = 20
-"""How many are kept for one model with one backend."""
+"""How many are kept of one model with one backend, of each source: those of use must not push out the measured."""
 log = logging.getLogger(__name__)
 Signature = tuple[tuple[int, int, int], ...]
 """Inode, size in bytes and time of change in nanoseconds of each file that a model is made of."""
-NOT_SUCH = (ValueError, TypeError, KeyError, AttributeError)
+NOT_SUCH = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class Records:
@@ -65,22 +65,22 @@ class Records:
             self._whole = True
             for table, rows in self._rows.items():
                 for id, row in rows.items():
-                    self._storage.put(table, {**row, "id": id})
+                    card = row.get("card")
+                    text = {"card": _text(to_json(card))} if isinstance(card, ModelCard) else {}
+                    self._storage.put(table, {**row, **text, "id": id})
 
     # Cards
 
     def card(self, path: Path, signature: Signature) -> ModelCard | InvalidModelFileError | None:
         """What is known of the model at *path*, or why its header can't be read; None if its files have changed."""
-        row = self._rows["models"].get(_key(path))
-        if row is None or not signature or row.get("signature") != _signed(signature):
-            return None
-        if error := row.get("error"):
-            message, *detail = str(error).split("\n")
-            return InvalidModelFileError(message, detail=detail)
-        try:
-            return from_json(json.loads(row["card"]))
-        except NOT_SUCH:  # damaged: to read the header again costs little
-            return None
+        with self._lock:
+            row = self._rows["models"].get(_key(path), {})
+            if not signature or row.get("signature") != _signed(signature):
+                return None
+            if error := row.get("error"):
+                message, *detail = str(error).split("\n")
+                return InvalidModelFileError(message, detail=detail)
+            return _card(row)
 
     def put_card(self, model: StoredModel, signature: Signature, card: ModelCard | InvalidModelFileError) -> None:
         """Remember what the files of *model* said when they had that *signature*; an empty one is like no other."""
@@ -98,11 +98,9 @@ class Records:
 
     def files_of(self, path: Path) -> tuple[Path, ...]:
         """The files that the signature of the remembered card is made of; *path* itself if none is known."""
-        row = self._rows["models"].get(_key(path))
-        try:
-            return tuple(map(Path, json.loads(row["card"])["files"])) if row and row.get("card") else (path,)
-        except NOT_SUCH:
-            return (path,)
+        with self._lock:
+            card = _card(self._rows["models"].get(_key(path), {}))
+        return card.files if card else (path,)
 
     def gone(self, paths: Iterable[Path]) -> int:
         """Mark the models that are remembered and not at *paths*, which are all there are; return how many are new so.
@@ -172,7 +170,10 @@ class Records:
             self._put("profiles", id, **row)
             rows = [{"id": id, **row}, *self._profiles.get(profile.model_id, ())]
             rows.sort(key=lambda row: str(row.get("measured")), reverse=True)
-            surplus = [row for row in rows if row.get("backend") == profile.backend][PROFILES:]
+            alike = [
+                row for row in rows if (row.get("backend"), row.get("source")) == (profile.backend, profile.source)
+            ]
+            surplus = alike[PROFILES:]
             self._profiles[profile.model_id] = [row for row in rows if row not in surplus]
             for row in surplus:
                 self._rows["profiles"].pop(row["id"], None)
@@ -239,6 +240,17 @@ def check_alias(alias: str) -> None:
         raise BadRequestError(
             f"the alias '{shown(alias)}' has characters that can't be seen; take letters, digits and signs"
         )
+
+
+def _card(row: dict[str, Any]) -> ModelCard | None:
+    """The card of a row of models: text until somebody asks for it, from then on the card itself."""
+    card = row.get("card")
+    if isinstance(card, str):
+        try:
+            card = row["card"] = from_json(json.loads(card))
+        except NOT_SUCH:  # damaged: to read the header again costs little
+            card = row["card"] = None
+    return card
 
 
 def _stands(row: Mapping[str, Any]) -> bool:

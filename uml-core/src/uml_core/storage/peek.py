@@ -55,7 +55,7 @@ def _read_database(path: Path, rows: dict[str, Rows]) -> bool:
         with contextlib.closing(_connect(path)) as connection:
             for table, found in rows.items():
                 _read_table(connection, table, found)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
     except Refused:
         return False
@@ -86,7 +86,8 @@ def _read_table(connection: sqlite3.Connection, table: str, found: Rows) -> None
         return  # of a schema before this one
     try:
         for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608  # a name of this program
-            found[row["id"]] = dict(row)
+            if isinstance(id := row["id"], str):
+                found[id] = dict(row)
     except (sqlite3.Error, IndexError) as error:
         if is_outside(error):
             raise

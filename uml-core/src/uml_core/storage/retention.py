@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Column, Connection, Select, Table, delete, func, select
 
 from uml_core.storage.line import stamp
-from uml_core.storage.tables import loads, models, profiles, requests, transitions, usage
+from uml_core.storage.tables import aliases, loads, models, pins, profiles, requests, transitions, usage
 
 KEEP_ROWS = 100_000
 KEEP_DAYS = 90
 KEEP_PROFILES = 20
 STEP_ROWS = 500
-AGED: tuple[tuple[Table, Column[str]], ...] = ((transitions, transitions.c.at), (requests, requests.c.started))
-COUNTED: tuple[tuple[Table, Column[str]], ...] = (*AGED, (loads, loads.c.finished))
+LIMITED: tuple[tuple[Table, Column[str]], ...] = ((transitions, transitions.c.at), (requests, requests.c.started))
+COUNTED: tuple[tuple[Table, Column[str]], ...] = (*LIMITED, (loads, loads.c.finished))
+AGED: tuple[tuple[Table, Column[str]], ...] = (*LIMITED, (aliases, aliases.c.removed), (pins, pins.c.removed))
 
 
 def prune(connection: Connection) -> bool:
@@ -48,7 +49,7 @@ def _forget(connection: Connection, before: str) -> Iterator[int]:
 
 def _surplus_profiles() -> Select[tuple[str]]:
     newest = func.row_number().over(
-        partition_by=(profiles.c.model_id, profiles.c.backend), order_by=profiles.c.measured.desc()
+        partition_by=(profiles.c.model_id, profiles.c.backend, profiles.c.source), order_by=profiles.c.measured.desc()
     )
     ranked = select(profiles.c.id, newest.label("place")).subquery()
     return select(ranked.c.id).where(ranked.c.place > KEEP_PROFILES).limit(STEP_ROWS)
