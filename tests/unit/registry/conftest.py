@@ -6,8 +6,10 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from attrs import evolve
@@ -55,6 +57,39 @@ def registry(settings: Settings) -> Callable[..., Registry]:
         return Registry([*BuiltinStores(changed).uml_model_stores(), *stores], formats, changed)
 
     return make
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Do something as a user who isn't root, to whom permissions say something."""
+
+    @contextmanager
+    def drop() -> Iterator[None]:
+        if os.geteuid():
+            yield
+            return
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return drop
+
+
+@pytest.fixture
+def open_folder(as_nobody: Callable[[], AbstractContextManager[None]]) -> Iterator[Path]:
+    """A folder that every user may read: pytest's own folders are for nobody but who runs it."""
+    with TemporaryDirectory(prefix="uml-registry-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        with as_nobody():
+            searchable = os.access(path, os.R_OK, effective_ids=True)
+        if not searchable:
+            pytest.skip(f"{path.parent} is closed to other users")
+        yield path
+        for folder, _, _ in os.walk(path):  # what a test has closed
+            Path(folder).chmod(0o755)
 
 
 @pytest.fixture

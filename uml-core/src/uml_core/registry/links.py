@@ -41,17 +41,16 @@ class Links:
         """What *entry* leads to; None for what is no file."""
         try:
             found = entry.stat()
+            place = self._target(entry.path) if self._folder.root or self._folder.blobs else None
         except OSError as error:
             return _dead(entry, error)
         if not stat.S_ISREG(found.st_mode):
             return None
-        if self._folder.root is None and self._folder.blobs is None:
+        if place is None:
             return Target(size_bytes=found.st_size)
-        folder, name = self._target(entry.path)
-        if self._folder.root and not _is_in(folder, self._of(self._folder.root)):
+        if self._folder.root and not _is_in(place[0], self._of(self._folder.root)):
             return Unreadable(path=Path(entry.path), reason=f"'{shown(entry.name)}' is a link out of its store; {ADD}")
-        blob = self._folder.blobs and folder == self._of(self._folder.blobs) and SHA256.fullmatch(name)
-        return Target(size_bytes=found.st_size, digest=name if blob else None)
+        return Target(size_bytes=found.st_size, digest=self._digest(*place))
 
     def folder(self, entry: os.DirEntry[str]) -> Unreadable | None:
         """Say that *entry* leads to a folder elsewhere; None if it does not, or to one that is searched anyway."""
@@ -64,10 +63,16 @@ class Links:
 
     def _target(self, path: str) -> tuple[str, str]:
         """The real folder and the name of a link's target; folders are remembered, since thousands lead into one."""
+        if os.name == "nt":  # a link's text is no usual path there
+            return os.path.split(os.path.realpath(path))
         folder = self._of(os.path.dirname(path))  # noqa: PTH120 - no Path for each of many thousand files
         parent, name = os.path.split(os.path.normpath(os.path.join(folder, os.readlink(path))))  # noqa: PTH115, PTH118
         target = os.path.join(self._of(parent), name)  # noqa: PTH118
         return os.path.split(os.path.realpath(target) if os.path.islink(target) else target)  # noqa: PTH114
+
+    def _digest(self, folder: str, name: str) -> str | None:
+        is_blob = self._folder.blobs and folder == self._of(self._folder.blobs) and SHA256.fullmatch(name)
+        return name if is_blob else None
 
     def _of(self, folder: str | Path) -> str:
         path = str(folder)

@@ -10,7 +10,7 @@ _QUANT = r"""
   | MXFP4 (?:_MOE)? | NVFP4 | BF16 | FP?(?:16|32) | FP?8 (?:_E\dM\d)? | U?INT[48] | BNB4 | Q\d (?:F16)?
 """
 _MAKER = r"(?:UD|I1)[-_.]"  # whose mixture of types it is: Unsloth's, or one made with an importance matrix
-_ENDING = re.compile(rf"(?:(?P<base>.+?)[-._])? (?P<maker>{_MAKER})? (?P<quant>{_QUANT})", re.VERBOSE | re.IGNORECASE)
+_ENDING = re.compile(rf"(?P<base>.+?)[-._] (?P<maker>{_MAKER})? (?P<quant>{_QUANT})", re.VERBOSE | re.IGNORECASE)
 
 
 def variant_of(stem: str) -> tuple[str, str | None]:
@@ -21,14 +21,14 @@ def variant_of(stem: str) -> tuple[str, str | None]:
     """
     if part := PART.fullmatch(stem):
         stem = part["base"]
-    found = _ENDING.fullmatch(stem)
-    return (found["base"], _written(found)) if found and found["base"] else (stem, None)
+    found = None if variant_called(stem) else _ENDING.fullmatch(stem)
+    return (found["base"], _written(found)) if found else (stem, None)
 
 
 def variant_called(name: str) -> str | None:
     """The variant if *name* is that of one, and of nothing else: folders and files are sometimes called so."""
-    found = _ENDING.fullmatch(name)
-    return _written(found) if found and not found["base"] else None
+    found = _ENDING.fullmatch(f"?-{name}")
+    return _written(found) if found and found["base"] == "?" else None
 
 
 def _written(found: re.Match[str]) -> str:

@@ -39,7 +39,7 @@ def walk(folder: ModelFolder, formats: Sequence[ModelFormat], *, store: str) -> 
     search = _Search(folder, formats)
     found = sorted(search.found(), key=lambda one: (one.place, one.path.name))
     yield from named(found, folder, store=store)
-    yield from search.problems
+    yield from sorted(search.problems, key=lambda problem: str(problem.path))
 
 
 class _Search:
