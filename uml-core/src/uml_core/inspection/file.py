@@ -56,6 +56,15 @@ def open_model_file(path: Path) -> Iterator[tuple[FileIO, int]]:
         raise InvalidModelFileError(_sentence(name, error)) from None
 
 
+def read_start(path: Path, *, most_bytes: int) -> bytes:
+    """Read *path* up to *most_bytes*.
+
+    :raises InvalidModelFileError: it can't be read
+    """
+    with open_model_file(path) as (file, size_bytes):
+        return file.read(min(size_bytes, most_bytes))
+
+
 def _mode(path: Path) -> int:
     try:
         return path.stat().st_mode
