@@ -3,15 +3,20 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
+from uml_core.registry.records import Records
 from uml_core.storage import migration
 from uml_core.storage.tables import metadata
 
+OLD = Path(__file__).with_name("schema_0001.sql")
 CHILD = """
 import sys
 from pathlib import Path
@@ -20,6 +25,7 @@ migration.FOLDER = Path(sys.argv[2])
 storage = Storage(Path(sys.argv[1]))
 storage.start()
 storage.put("requests", {"id": "put while it migrates"})
+storage.put("aliases", {"id": "put", "model_id": "while it migrates"})
 storage.flush(60)
 """
 STOP = "import time; print('in the middle', flush=True); time.sleep(60)"
@@ -69,6 +75,69 @@ async def test_a_later_version_brings_the_data_along_and_keeps_a_backup(begin, d
     assert again.events == []
 
 
+@pytest.fixture
+def old(folder):
+    """A file that the version with the first schema has left."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "uml.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(OLD.read_text("utf-8"))
+    return rows_of(folder / "uml.db")
+
+
+def rows_of(path):
+    with closing(sqlite3.connect(path)) as connection:
+        tables = ("transitions", "loads", "requests")
+        return {table: connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in tables}
+
+
+def test_a_file_of_the_first_schema_gets_the_new_tables_and_keeps_all_its_rows(begin, folder, old, stored):
+    assert [len(rows) for rows in old.values()] == [9, 4, 12]
+    assert Records.load(folder).aliases == {}
+    storage = begin("new")
+    records = Records(storage)
+    records.set_alias("small", "org/model")
+    storage.close()
+    assert storage.degraded is None
+    backup = folder / "uml.db.before-0002"
+    assert storage.events == [("migrated", {"from": "0001", "to": "0002", "backup": str(backup)})]
+    assert rows_of(backup) == old
+    # The request that was open when that gateway ended is closed, as ever.
+    ended = [tuple("aborted" if value == "started" else value for value in row) for row in old["requests"]]
+    assert rows_of(folder / "uml.db") == {**old, "requests": ended}
+    assert stored("SELECT id, model_id, run_id FROM aliases") == [("small", "org/model", "new")]
+    assert Records.load(folder).aliases == {"small": "org/model"}
+
+
+def test_kill_in_the_middle_of_the_migration_from_the_first_schema(begin, folder, old, next_schema, stored):
+    killed(folder, next_schema(STOP, use=False))  # in the step after those that are real
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    assert stored("SELECT version_num FROM alembic_version", copy / "uml.db") == [("0001",)]
+    assert stored("SELECT count(*) FROM sqlite_master WHERE name IN ('models', 'notes')", copy / "uml.db") == [(0,)]
+    assert rows_of(copy / "uml.db") == old == rows_of(folder / "uml.db.before-0003")
+    assert Records.load(folder).aliases == {"put": "while it migrates"}
+    storage = begin("next")
+    storage.flush()
+    storage.close()
+    assert storage.degraded is None
+    found = rows_of(folder / "uml.db")
+    assert (found["transitions"], found["loads"]) == (old["transitions"], old["loads"])
+    assert {row[0] for row in found["requests"]} == {row[0] for row in old["requests"]} | {"put while it migrates"}
+    assert stored("SELECT id, model_id FROM aliases") == [("put", "while it migrates")]
+    assert stored("PRAGMA integrity_check") == [("ok",)]
+
+
+def killed(folder, migrations):
+    """Kill a process in the middle of its migration."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, folder, migrations], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.readline() == b"in the middle\n"
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
 def test_a_new_database_needs_no_backup(begin, next_schema, stored, folder):
     next_schema()
     storage = begin()
@@ -94,13 +163,7 @@ def test_a_step_that_fails_leaves_all_as_it_was(begin, data, next_schema, stored
 def test_kill_in_the_middle_of_a_migration(begin, folder, next_schema, stored, fresh, request):
     if not fresh:
         request.getfixturevalue("data")
-    slow = next_schema(STOP, use=False)
-    child = subprocess.Popen([sys.executable, "-c", CHILD, folder, slow], stdout=subprocess.PIPE)
-    try:
-        assert child.stdout.readline() == b"in the middle\n"
-    finally:
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate()
+    killed(folder, next_schema(STOP, use=False))
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy)
     version = "SELECT group_concat(name) FROM sqlite_master WHERE name IN ('notes', 'alembic_version')"
