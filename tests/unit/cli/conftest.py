@@ -47,3 +47,40 @@ def release() -> Callable[..., dict[str, Any]]:
         return {**whole, "proven": True, "seconds": 0.214, **said}
 
     return view
+
+
+@pytest.fixture
+def card() -> Callable[..., dict[str, Any]]:
+    """A model's card; what is given differs."""
+
+    def view(id: str, **said: Any) -> dict[str, Any]:
+        return {
+            "id": id,
+            "name": id,
+            "variant": None,
+            "store": "folder",
+            "also": [],
+            "size_bytes": 2_000_000_000,
+            "kind": "model",
+            "format": "gguf",
+            "architecture": "llama",
+            "parameters": 3_200_000_000,
+            "quantization": "Q4_K_M",
+            "bits_per_weight": 4.85,
+            "context_length": 131072,
+            "license": "apache-2.0",
+            "modalities": ["text"],
+            "tasks": ["text-generation"],
+            "complete": True,
+            "missing": [],
+            "hazards": [],
+            "needs_bytes": 2_900_000_000,
+            "pinned": False,
+            "aliases": [],
+            "usage": {"loads": 0, "requests": 0, "last_used": None},
+            "profile": None,
+            "status": {"value": "unloaded"},
+            **said,
+        }
+
+    return view

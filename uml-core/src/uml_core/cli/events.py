@@ -63,7 +63,10 @@ class _Lines:
 
 def told(event: Event) -> str:
     """One line for a person."""
-    known = {"worker": _worker, "job": _job, "queue": _queue, "leak": _leak, "health": _worker, "lagged": _lagged}
+    known = {
+        "worker": _worker, "job": _job, "scan": _scan, "queue": _queue, "leak": _leak, "health": _worker,
+        "lagged": _lagged,
+    }  # fmt: skip
     tell = known.get(event.kind)
     return tell(event.data) if tell else " ".join(f"{name}={value}" for name, value in event.data.items())
 
@@ -98,3 +101,14 @@ def _job(job: Mapping[str, Any]) -> str:
         return f"{what}: {stage.label}"
     cause = f"; {job['cause']['message']}" if job["cause"] else ""
     return f"{what}: {result(job)} after {human_seconds(job['seconds'])}{cause}"
+
+
+def _scan(job: Mapping[str, Any]) -> str:
+    from uml_core.cli.outcome import result
+    from uml_core.cli.scan import found
+    from uml_core.cli.stage import stage_of
+
+    stage = stage_of(job)
+    if stage is not None:
+        return stage.label
+    return found(job["report"]) if job.get("report") else f"the scan of the models: {result(job)}"

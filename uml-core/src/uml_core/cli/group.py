@@ -14,7 +14,10 @@ from typer.main import get_command
 
 from uml_core.errors import PluginConflictError, PluginError
 
-COMMANDS = ("run", "serve", "list", "pull", "load", "unload", "ps", "jobs", "cancel", "events", "plugins", "logs")
+COMMANDS = (
+    "run", "serve", "list", "show", "scan", "recommend", "pull", "rm", "alias", "pin", "load", "unload", "ps", "jobs",
+    "cancel", "events", "plugins", "logs",
+)  # fmt: skip
 GROUP = "uml.commands"
 
 

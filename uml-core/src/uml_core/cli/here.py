@@ -37,6 +37,9 @@ def plugins_here(settings: Settings, *, warn: bool = True) -> Plugins:
         logger.removeHandler(handler)
 
 
-def registry_here(settings: Settings) -> Registry:
-    """The models on this machine."""
-    return registry_of(settings, plugins_here(settings))
+def registry_here(settings: Settings, *, warn: bool = True) -> Registry:
+    """The models on this machine.
+
+    :param warn: say which plugins failed
+    """
+    return registry_of(settings, plugins_here(settings, warn=warn))

@@ -2,88 +2,104 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from uml_core.cli.options import JsonOption
+from uml_core.cli.tasks import TaskOption
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
+    from uml_core.cli.reading import Reading
+    from uml_core.cli.registry import ModelRegistry
     from uml_core.settings import Settings
 
-COLUMNS = ("MODEL", "SIZE", "FORMAT", "PARAMS", "QUANT", "CONTEXT", "LICENSE", "STATUS")
+QUIET_S = 1.0
+"""Reading headers for less than this needs no bar."""
 
 
-def command(*, json: JsonOption = False) -> None:
+def command(
+    query: Annotated[
+        str | None,
+        typer.Argument(metavar="QUERY", help="Only models with these words in name or facts.", show_default=False),
+    ] = None,
+    *,
+    task: TaskOption = None,
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="Only models of this format, such as gguf.")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="STORE", help="Only models that this store has.")
+    ] = None,
+    all_kinds: Annotated[
+        bool, typer.Option("--all", help="Also projectors, adapters and other parts of models.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """List the models on this machine.
 
-    Those that can't be read are there too, with the reason.
+    NEEDS is the memory that it takes, TOKENS/S how fast it was here. What is loaded or pinned comes first.
     """
-    from uml_core.cli.gateway import live_client
-    from uml_core.cli.output import print_json, print_table, say
+    from uml_core.cli.output import print_json
+    from uml_core.cli.progress import progress
+    from uml_core.cli.reading import Reading
+    from uml_core.cli.registry import open_registry
+    from uml_core.cli.tasks import tag_of
+    from uml_core.server.wanted import Wanted
     from uml_core.settings import read_settings
 
-    settings = read_settings()
-    client = live_client(settings)
-    cards = client.models() if client else _local(settings)
+    settings, wanted = read_settings(), Wanted(task=tag_of(task), format=format, store=store, query=query)
+    reading = Reading()
+    with (
+        progress(reading.stage, label="looking for models", quiet_s=QUIET_S),
+        open_registry(settings) as registry,
+    ):
+        found = _listing(registry, reading)
+    fitting = [card for card in found["data"] if wanted.includes(card)]
+    cards = [card for card in fitting if all_kinds or card.get("kind") in {None, "model"}]
     if json:
         print_json(cards)
-    elif cards:
-        print_table(COLUMNS, map(_row, cards))
-        _explain(card for card in cards if card.get("error"))
-        if sys.stderr.isatty():
-            say(f"GGUF files in {settings.models_folder} are found by themselves", style="dim")
     else:
-        say(
-            f"there is no model on this machine yet; `uml pull starter` fetches a small one, and any GGUF file "
-            f"that you put into {settings.models_folder} is found"
-        )
+        _tell(cards, settings, filtered=wanted != Wanted(), hidden=len(fitting) - len(cards))
+        _tell_problems(found)
 
 
-def _row(card: Mapping[str, Any]) -> tuple[Text, ...]:
-    from rich.text import Text
+def _listing(registry: ModelRegistry, reading: Reading) -> Mapping[str, Any]:
+    """All models, each with what its header says; what was not read yet is read now."""
+    found = registry.listing()
+    if any(card.get("pending") for card in found["data"]):
+        registry.scan(on_progress=reading.take)
+        found = registry.listing()
+    return found
 
-    from uml_core.cli.output import human_bytes, human_count
 
-    kinds = [part for part in (card.get("format"), card.get("architecture")) if part]
-    cells = (
-        card["id"],
-        human_bytes(card.get("size_bytes")),
-        "/".join(kinds),
-        human_count(card["parameters"]) if card.get("parameters") else "",
-        card.get("quantization") or "",
-        str(card.get("context_length") or ""),
-        card.get("license") or "",
+def _tell(cards: Sequence[Mapping[str, Any]], settings: Settings, *, filtered: bool, hidden: int) -> None:
+    from uml_core.cli.columns import print_fitted
+    from uml_core.cli.model_table import COLUMNS, reasons, rows
+    from uml_core.cli.output import print_lines, say
+
+    if not cards:
+        say(_nothing(settings, filtered=filtered, hidden=hidden))
+        return
+    left_out = print_fitted(COLUMNS, rows(cards))
+    print_lines(reasons(cards))
+    if left_out:
+        say(f"no room for {', '.join(left_out)}; a wider terminal shows more, `uml show MODEL` all", style="dim")
+
+
+def _nothing(settings: Settings, *, filtered: bool, hidden: int) -> str:
+    if hidden:
+        return "there are only parts of models here; `uml list --all` shows them"
+    if filtered:
+        return "no model on this machine is like that; `uml list` shows all"
+    return (
+        "there is no model on this machine yet; `uml pull starter` fetches a small one, and any model "
+        f"that you put into {settings.models_folder} is found"
     )
-    return (*map(Text, cells), _status(card))
 
 
-def _status(card: Mapping[str, Any]) -> Text:
-    from rich.text import Text
+def _tell_problems(found: Mapping[str, Any]) -> None:
+    from uml_core.cli.problems import tell_problems
 
-    if card.get("error"):
-        return Text("unreadable", style="red")
-    if card.get("kind") not in {None, "model"}:
-        return Text(f"{card['kind']} of a model" if card["kind"] != "other" else "no model", style="dim")
-    status = card["status"]["value"]
-    return Text("" if status == "unloaded" else status, style="green")
-
-
-def _explain(cards: Iterable[Mapping[str, Any]]) -> None:
-    from rich.text import Text
-
-    from uml_core.cli.output import plain, stdout
-
-    for card in cards:
-        stdout().print(Text(plain(f"{card['id']}: {card['error']}"), style="red"), soft_wrap=True)
-
-
-def _local(settings: Settings) -> list[dict[str, Any]]:
-    from uml_core.cli.here import registry_here
-    from uml_core.server.cards import model_card
-    from uml_core.server.catalog import read
-
-    registry = registry_here(settings)
-    return [model_card(read(registry, model)) for model in registry.models()]
+    tell_problems(found["problems"])

@@ -52,6 +52,8 @@ def left_behind(release: Mapping[str, Any]) -> Iterator[str]:
 
 def cancelled(job: Job, *, loaded: str | None) -> str:
     """``cancelled the load of 'X'; 'A' is loaded``; *loaded* is the model that is there now."""
+    if job["kind"] == "scan":
+        return "cancelled the scan of the models; what it had read is kept"
     said = f"cancelled the {job['kind']} of '{job['model'] or job['previous']}'"
     there = f"'{loaded}' is loaded" if loaded else "no model is loaded now"
     return f"{said}; {aftermath(job) or there}"

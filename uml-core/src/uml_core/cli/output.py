@@ -60,11 +60,11 @@ def _folded_line(line: str, columns: int) -> str:
     return folded
 
 
-def ask(question: str) -> bool:
-    """Ask a person at a terminal; Enter is yes, the end of input is no."""
-    stderr().print(Text(f"{question} [Y/n] "), end="")
+def ask(question: str, *, default: bool = True) -> bool:
+    """Ask a person at a terminal; Enter is *default*, the end of input is no."""
+    stderr().print(Text(f"{question} [{'Y/n' if default else 'y/N'}] "), end="", soft_wrap=True)
     answer = sys.stdin.readline()
-    return bool(answer) and answer.strip().lower() in {"", "y", "yes"}
+    return bool(answer) and answer.strip().lower() in ({"", "y", "yes"} if default else {"y", "yes"})
 
 
 def show_error(sentence: str, detail: Iterable[str] = ()) -> None:
@@ -77,6 +77,14 @@ def show_error(sentence: str, detail: Iterable[str] = ()) -> None:
 def print_json(value: Any) -> None:
     """The result, for a program."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """The result, in sentences of one style each: whole lines into a file, whole words on a terminal."""
+    console = stdout()
+    for line in lines:
+        told = folded(line.plain, console.width) if console.is_terminal else line.plain
+        console.print(Text(told, style=line.style), soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:

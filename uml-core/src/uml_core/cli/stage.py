@@ -79,6 +79,8 @@ def _left(eta_s: float) -> str:
 
 
 def _label(job: Mapping[str, Any], stage: str, leases: int | None) -> str:
+    if job["kind"] == "scan":
+        return "looking for models" if stage == "listing" else "reading the headers of models"
     before = job.get("previous") or "the model before"
     coming, going = job.get("model") or before, before
     if back := job["state"] == "rolling_back":
