@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uml_core import hookimpl
-from uml_core.inspection import gguf, safetensors
+from uml_core.inspection import genai, gguf, onnx, safetensors
 from uml_core.types import ModelFormat
 
 uml_api_version = 1
@@ -21,3 +21,5 @@ def uml_model_formats() -> Iterable[ModelFormat]:
         suffixes=safetensors.SUFFIXES,
         marks=safetensors.MARKS,
     )
+    yield ModelFormat(name=genai.NAME, claims=genai.claims, read=genai.read, marks=genai.MARKS)
+    yield ModelFormat(name=onnx.NAME, claims=onnx.claims, read=onnx.read, suffixes=onnx.SUFFIXES, marks=onnx.MARKS)

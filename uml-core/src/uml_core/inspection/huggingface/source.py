@@ -116,7 +116,7 @@ def _describe(
         files=files,
         size_bytes=_size_bytes(files),
         kind=kind,
-        name=_folder_name(path) if whole else _text(metadata, "modelspec.title") or shown(path.stem),
+        name=folder_name(path) if whole else _text(metadata, "modelspec.title") or shown(path.stem),
         architecture=architecture,
         parameters=parameters.count or None,
         context_length=facts.context_length(tokenizer),
@@ -157,7 +157,7 @@ def _size_bytes(files: tuple[Path, ...]) -> int:
         raise InvalidModelFileError(f"a file of the model is gone: {error.strerror}; look at its folder") from None
 
 
-def _folder_name(path: Path) -> str:
+def folder_name(path: Path) -> str:
     """The folder's name; in the Hugging Face cache, where that is a commit, the repository's."""
     repository = path.parent.parent.name
     if path.parent.name == "snapshots" and repository.startswith("models--"):
