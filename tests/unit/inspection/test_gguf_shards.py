@@ -18,11 +18,58 @@ def test_any_part_stands_for_the_whole_model(splits, asked):
     assert source.name == "Tiny"
 
 
-@pytest.mark.parametrize("missing", [0, 1, 2])
-def test_a_missing_part_is_named(splits, missing):
+@pytest.mark.parametrize("missing", [1, 2])
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_a_missing_part_is_named(splits, missing, asked):
     parts = splits(3)
     parts[missing].unlink()
-    with pytest.raises(InvalidModelFileError, match=rf"'big-0000{missing + 1}-of-00003\.gguf'"):
+    if asked == missing:
+        asked = 0
+    source = read(parts[asked])
+    assert source.missing == (parts[missing].name,)
+    assert not source.complete
+    assert source.path == parts[0]
+    assert source.files == tuple(part for part in parts if part != parts[missing])
+    assert (source.kind, source.name, source.architecture, source.quantization) == ("model", "Tiny", "llama", "Q4_1")
+    assert (source.parameters, source.bits_per_weight) == (None, None)
+    assert source.size_bytes == sum(part.stat().st_size for part in source.files)
+
+
+def test_without_its_first_part_a_model_is_still_one(splits):
+    parts = splits(3)
+    parts[0].unlink()
+    source = read(parts[2])
+    assert (source.kind, source.path, source.files) == ("model", parts[1], (parts[1], parts[2]))
+    assert source.missing == (parts[0].name,)
+    assert (source.name, source.architecture, source.shape, source.tasks) == (None, None, None, ("text-generation",))
+
+
+def test_all_that_are_missing_are_named(splits):
+    parts = splits(4)
+    for part in parts[:3]:
+        part.unlink()
+    assert read(parts[3]).missing == tuple(part.name for part in parts[:3])
+
+
+def test_a_link_to_a_part_that_was_never_downloaded(splits):
+    parts = splits(3)
+    parts[1].unlink()
+    parts[1].symlink_to(parts[1].with_name("blob"))
+    assert read(parts[0]).missing == (parts[1].name,)
+
+
+def test_a_link_that_leads_back_to_itself_is_a_missing_part(splits):
+    parts = splits(2)
+    parts[1].unlink()
+    parts[1].symlink_to(parts[1].name)
+    assert read(parts[0]).missing == (parts[1].name,)
+
+
+def test_a_part_that_is_another_one_again(splits):
+    parts = splits(3)
+    parts[2].unlink()
+    parts[2].symlink_to(parts[1].name)
+    with pytest.raises(InvalidModelFileError, match=r"'big-00003-of-00003\.gguf' is not part 3 of 3"):
         read(parts[0])
 
 
@@ -64,7 +111,13 @@ def test_a_whole_model_that_is_named_like_a_part(tmp_path):
     assert read(path).files == (path,)
 
 
-def test_a_count_that_nothing_can_have_is_refused_at_the_first_part_that_is_missing(tmp_path):
+def test_a_count_that_nothing_can_have_is_refused(tmp_path):
     path = write_gguf(tmp_path / "big-00001-of-99999.gguf", {"split.count": 99999, "split.no": 0})
-    with pytest.raises(InvalidModelFileError, match=r"'big-00002-of-99999\.gguf', part 2 of 99999"):
+    with pytest.raises(InvalidModelFileError, match="one of 99999 parts, of which 1024 are allowed"):
+        read(path)
+
+
+def test_a_part_with_a_number_beyond_the_last(tmp_path):
+    path = write_gguf(tmp_path / "big-00003-of-00002.gguf", {"split.count": 2, "split.no": 2})
+    with pytest.raises(InvalidModelFileError, match="is one of 2 parts, but its name doesn't say so"):
         read(path)

@@ -22,7 +22,8 @@ HEADER_BYTES = 256 * 2**20
 STRING_BYTES = 16 * 2**20
 STRINGS = 4 * 2**20  # five times the largest vocabulary with its merges; more would take seconds
 KEPT_BYTES = 16 * 2**20
-CHUNK = 64
+CHUNK = 256
+CHUNK_BYTES = 8 * 2**10  # so many strings of a vocabulary seldom have more
 SHORT = 128
 LENGTH = Struct("<Q")
 
@@ -91,14 +92,21 @@ class Cursor:
         self._strings -= count
         if self._strings < 0:
             raise Malformed(f"it holds more than {STRINGS} strings")
-        many = _many_strings()
-        for _ in range(count // CHUNK):
-            found = many(self._window, self._at, self._filled)
-            if found:
-                self._at = found.end()
+        many, at = _many_strings(), self._at
+        while count >= CHUNK:
+            if self._filled - at < CHUNK_BYTES and self._filled < self._end - self._window_start:
+                self._at = at
+                self._fill(LENGTH.size)
+                at = 0
+            if found := many(self._window, at, self._filled):
+                at = found.end()
             else:
+                self._at = at
                 self._skip_each(CHUNK)
-        self._skip_each(count % CHUNK)
+                at = self._at
+            count -= CHUNK
+        self._at = at
+        self._skip_each(count)
 
     def _skip_each(self, count: int) -> None:
         unpack, window, at = LENGTH.unpack_from, self._window, self._at

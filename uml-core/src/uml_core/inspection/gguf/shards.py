@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from attrs import frozen
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection.file import shown
 from uml_core.inspection.gguf.header import Header, read_header
 
 PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.gguf)", re.IGNORECASE)
+PARTS = 1024  # of 1 GB each it is larger than any model
+
+
+@frozen(kw_only=True)
+class Shards:
+    """The parts of a model that are there, in their order, and the names of those that are not."""
+
+    headers: Mapping[Path, Header]
+    missing: tuple[str, ...] = ()
 
 
 def first_shard(path: Path) -> Path:
@@ -19,39 +31,50 @@ def first_shard(path: Path) -> Path:
     return _sibling(path, part, 1) if part and 1 <= int(part["number"]) <= int(part["count"]) else path
 
 
-def read_shards(first: Path, header: Header) -> dict[Path, Header]:
-    """Read the other parts of the set that starts with *first*.
+def read_shards(path: Path) -> Shards:
+    """Read the headers of all parts of the set that *path* is one of, or of the one file.
 
-    :raises InvalidModelFileError: a part is missing, broken, or of another set
+    :raises InvalidModelFileError: a part that is there can't be read, is broken, or is of another set
     """
+    first = first_shard(path)
+    asked = first if os.path.exists(first) else path  # noqa: PTH110 - Path.exists raises for some folders
+    header = read_header(asked)
     count = header.metadata.get("split.count", 1)
     if count in (0, 1):
-        return {}
-    part = PART.fullmatch(first.name)
-    if part is None or int(part["count"]) != count:
+        return Shards(headers={asked: header})
+    names = _names(asked, count)
+    parts = [
+        (number, path, header if path == asked else read_header(path))
+        for number, path in enumerate(names)
+        if os.path.exists(path)  # noqa: PTH110
+    ]
+    _check_set(parts, count=len(names))
+    headers = {path: header for _, path, header in parts}
+    return Shards(headers=headers, missing=tuple(path.name for path in names if path not in headers))
+
+
+def _names(path: Path, count: object) -> list[Path]:
+    part = PART.fullmatch(path.name)
+    if part is None or int(part["count"]) != count or not 1 <= int(part["number"]) <= count:
         raise InvalidModelFileError(
-            f"'{shown(first.name)}' is one of {shown(repr(count))} parts, but its name doesn't say so; "
+            f"'{shown(path.name)}' is one of {shown(repr(count))} parts, but its name doesn't say so; "
             "give the parts the names that they were made with"
         )
-    shards = {first: header}
-    for number in range(2, count + 1):
-        path = _sibling(first, part, number)
-        if not path.exists():
-            raise InvalidModelFileError(
-                f"'{shown(path.name)}', part {number} of {count} of this model, is missing; download it too"
-            )
-        shards[path] = read_header(path)
-    _check_set(shards, count)
-    return shards
+    if count > PARTS:
+        raise InvalidModelFileError(
+            f"'{shown(path.name)}' is said to be one of {count} parts, of which {PARTS} are allowed; download it again"
+        )
+    return [_sibling(path, part, number) for number in range(1, count + 1)]
 
 
 def _sibling(path: Path, part: re.Match[str], number: int) -> Path:
     return path.with_name(f"{part['stem']}-{number:05}-of-{part['count']}{part['suffix']}")
 
 
-def _check_set(shards: Mapping[Path, Header], count: int) -> None:
+def _check_set(parts: Sequence[tuple[int, Path, Header]], *, count: int) -> None:
     names: set[str] = set()
-    for number, (path, header) in enumerate(shards.items()):
+    total: object = None
+    for number, path, header in parts:
         mine = {tensor.name for tensor in header.tensors}
         told = header.metadata.get("split.no"), header.metadata.get("split.count")
         if told != (number, count) or names & mine:
@@ -59,9 +82,9 @@ def _check_set(shards: Mapping[Path, Header], count: int) -> None:
                 f"'{shown(path.name)}' is not part {number + 1} of {count} of this model; download it again"
             )
         names |= mine
-        total = header.metadata.get("split.tensors.count", len(names))
-    if total != len(names):
+        total = header.metadata.get("split.tensors.count", total)
+    if len(parts) == count and total not in (None, len(names)):
         raise InvalidModelFileError(
-            f"the {count} parts of '{shown(path.name)}' hold {len(names)} tensors, not {shown(repr(total))}; "
+            f"the {count} parts of '{shown(parts[-1][1].name)}' hold {len(names)} tensors, not {shown(repr(total))}; "
             "they are not all of one model: download them again"
         )
