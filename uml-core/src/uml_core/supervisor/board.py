@@ -7,7 +7,7 @@ import contextlib
 from datetime import UTC, datetime
 from statistics import median
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uml_core.errors import UMLError
 from uml_core.supervisor.announcer import Announcer, load_row
@@ -17,6 +17,9 @@ from uml_core.supervisor.progress import progress_of
 from uml_core.supervisor.service import Service
 from uml_core.types import JobStatus, SwitchState
 
+if TYPE_CHECKING:
+    from uml_core.registry.records import Records
+
 TICK_S = 0.25
 QUICK_S = 1.0
 """What is done within this needs no estimate, and the database need not be opened for it."""
@@ -25,8 +28,9 @@ QUICK_S = 1.0
 class Board:
     """Sets the states of jobs, and tells of each change."""
 
-    def __init__(self, jobs: Jobs, service: Service, announcer: Announcer) -> None:
+    def __init__(self, jobs: Jobs, service: Service, announcer: Announcer, records: Records) -> None:
         self._jobs = jobs
+        self._records = records
         self._service = service
         self._announcer = announcer
 
@@ -60,6 +64,8 @@ class Board:
         self._announcer.switch(self.status(job), previous=str(previous), at=_now())
         if job.switched or job.cause:  # else it was loaded already, and nothing happened
             self._write(job)
+        if job.kind == "load" and job.switched and job.plan:
+            self._records.count_load(job.plan.model_id)
 
     async def follow(self, job: Job) -> None:
         """Tell how far it is until it has ended, and remember how long earlier ones of its kind took."""

@@ -56,7 +56,7 @@ class Owner:
         self.closed = False
         self.jobs = Jobs()
         self.service = Service(slot, settings=settings.supervisor, announcer=announcer, send=send)
-        self.board = Board(self.jobs, self.service, announcer)
+        self.board = Board(self.jobs, self.service, announcer, planner.registry.records)
         self.aftermath = Aftermath(self.service, self.jobs, send)
         self._orders = Orders(self.jobs, self.board, self.service.recovery, self._interrupt)
         self._settings = settings.supervisor
