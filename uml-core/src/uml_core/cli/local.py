@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from uml_core.bench.rig import Running
 from uml_core.cli.background import Background
 from uml_core.cli.here import plugins_here
 from uml_core.cli.interrupt import impatient
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from uml_core.settings import Settings
     from uml_core.supervisor import Supervisor
     from uml_core.supervisor.client import WorkerClient
-    from uml_core.types import Offer, Plan, StoredModel
+    from uml_core.types import Offer, Plan, Profile, StoredModel
 
 PATH = "/v1/chat/completions"
 LEISURE_S = 30.0
@@ -90,6 +91,29 @@ class LocalSession:
         assert job.plan is not None
         self._request = request
         return Loaded(model=job.plan.model_id, backend=job.plan.backend, context_length=job.plan.context_length)
+
+    def unload(self) -> None:
+        self._background.run(self._supervisor.unload())
+
+    def running(self) -> Running | None:
+        active = self._supervisor.active()
+        if active is None:
+            return None
+        plan = active.plan
+        return Running(
+            model=plan.model_id,
+            backend=plan.backend,
+            generation=active.generation,
+            pid=active.pid,
+            context_length=plan.context_length,
+            parallel=plan.parallel,
+            threads=plan.threads,
+            spin=plan.spin,
+            options={name: value for name, value in plan.options.items() if value is not None},
+        )
+
+    def keep(self, profile: Profile) -> None:
+        self._registry.records.put_profile(profile)
 
     def stage(self) -> Stage | None:
         return self._background.run(self._stage())
@@ -188,8 +212,8 @@ def open_local(settings: Settings) -> Iterator[LocalSession]:
     """
     with hold(settings.run_folder):
         plugins = plugins_here(settings)
-        registry = registry_of(settings, plugins)
         storage = storage_of(settings, leisure_s=LEISURE_S)
+        registry = registry_of(settings, plugins, storage=storage)
         supervisor = supervisor_of(settings, plugins, registry, storage=storage)
         background = Background()
         storage.start()

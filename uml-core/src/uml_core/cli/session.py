@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import fields, frozen
 
 from uml_core.cli.failure import knowing_what_stays
 from uml_core.cli.followed import goes_on
 from uml_core.cli.stage import Stage, stage_of
 from uml_core.cli.watch import Watch
-from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError
+from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError, UMLError
 
 if TYPE_CHECKING:
+    from uml_core.bench.rig import Running
     from uml_core.client import Answer, UniversalClient
     from uml_core.settings import Settings
-    from uml_core.types import LoadRequest, Offer
+    from uml_core.types import LoadRequest, Offer, Profile
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -50,6 +51,15 @@ class Session(Protocol):
     def load(self, request: LoadRequest) -> Loaded:
         """Have that model ready."""
 
+    def unload(self) -> None:
+        """Have nothing loaded."""
+
+    def running(self) -> Running | None:
+        """What is loaded now, and how."""
+
+    def keep(self, profile: Profile) -> None:
+        """Remember a measurement."""
+
     def stage(self) -> Stage | None:
         """How far a load is; asked from another thread while :meth:`load` or :meth:`chat` waits."""
 
@@ -58,10 +68,14 @@ class Session(Protocol):
 
 
 class GatewaySession:
-    """A session with the live gateway."""
+    """A session with the live gateway.
 
-    def __init__(self, client: UniversalClient, settings: Settings) -> None:
+    :param cancels: an interrupt ends a load of ours; else it goes on
+    """
+
+    def __init__(self, client: UniversalClient, settings: Settings, *, cancels: bool = False) -> None:
         self._client = client
+        self._cancels = cancels
         self._settings = settings
         self._request: LoadRequest | None = None
         self._model: str | None = None
@@ -85,8 +99,9 @@ class GatewaySession:
     def load(self, request: LoadRequest) -> Loaded:
         """Have the gateway load it; what it has loaded already stays as it is, unless something else was asked for."""
         self._watch = watch = Watch(self._client, lines=False)
+        interrupted = self._cancelled(watch) if self._cancels else goes_on(watch, f"the load of '{request.model}'")
         try:
-            with goes_on(watch, f"the load of '{request.model}'"), knowing_what_stays(self._client):
+            with interrupted, knowing_what_stays(self._client):
                 loaded = self._client.load(
                     request.model,
                     backend=request.backend,
@@ -104,6 +119,33 @@ class GatewaySession:
             self._watch = None
         self._request, self._model = request, loaded["model"]
         return Loaded(model=loaded["model"], backend=loaded["backend"], context_length=loaded.get("context_length"))
+
+    @contextlib.contextmanager
+    def _cancelled(self, watch: Watch) -> Iterator[None]:
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            if watch.job:
+                with contextlib.suppress(UMLError):  # it ended in this very moment
+                    self._client.cancel(watch.job["id"])
+            raise
+
+    def unload(self) -> None:
+        self._client.unload()
+
+    def running(self) -> Running | None:
+        from uml_core.bench.rig import Running
+
+        active = self._client.active()
+        if active is None:
+            return None
+        known = {field.name: active[field.name] for field in fields(Running) if field.name in active}
+        return Running(**known)
+
+    def keep(self, profile: Profile) -> None:
+        from attrs import asdict
+
+        self._client.put_profile({**asdict(profile), "measured": profile.measured.isoformat()})
 
     def stage(self) -> Stage | None:
         """Of our load what it tells; while an answer is waited for, of whatever job the gateway is at."""

@@ -15,6 +15,13 @@ MARGIN = 1.05
 Pair = tuple[int, bool | None]
 
 
+def named(pair: Pair) -> str:
+    """``2 threads``, ``1 thread, not spinning``."""
+    threads, spin = pair
+    waiting = {None: "", True: ", spinning", False: ", not spinning"}[spin]
+    return f"{threads} thread{'s' * (threads > 1)}{waiting}"
+
+
 @frozen(kw_only=True)
 class Speeds:
     """Tokens a second, decoding: alone, and beside a process that uses a core; None where it wasn't measured."""
@@ -35,9 +42,7 @@ class Learned:
     @property
     def reason(self) -> str:
         """A part of a sentence: ``1 thread that sleeps while idle was learned here: 62 against 83 tokens/s …``."""
-        sleeps = {None: "", True: " waiting busily", False: " waiting asleep"}[self.spin]
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}{sleeps}"
-        return f"`uml bench` learned {threads}: {_compared(self.speeds, self.default)}"
+        return f"`uml bench` learned {named((self.threads, self.spin))}: {_compared(self.speeds, self.default)}"
 
 
 def learned(profiles: Iterable[Profile], *, backend: str, default: Pair) -> Learned | None:
@@ -49,10 +54,14 @@ def learned(profiles: Iterable[Profile], *, backend: str, default: Pair) -> Lear
     :param profiles: of one model on this machine
     :param default: threads and spin without having learned anything
     """
-    for run in _runs(profile for profile in profiles if profile.backend == backend):
-        if default in run and len(run) > 1:
-            return _best(run, default)
-    return None
+    run = tried(profiles, backend=backend, default=default)
+    return _best(run, default) if run else None
+
+
+def tried(profiles: Iterable[Profile], *, backend: str, default: Pair) -> Mapping[Pair, Speeds] | None:
+    """The newest run that tried the default pair and another one; None if there was none."""
+    runs = _runs(profile for profile in profiles if profile.backend == backend)
+    return next((run for run in runs if default in run and len(run) > 1), None)
 
 
 def _best(run: Mapping[Pair, Speeds], default: Pair) -> Learned | None:

@@ -18,8 +18,8 @@ FLOAT_BYTES = 4
 def needs_bytes(card: ModelCard, *, context_length: int, kv_bits: int = 16) -> int:
     """Add up weights, the cache of one sequence, and an allowance for computing and for the process itself.
 
-    Weights are the size of the files. The allowance is 60 MB for the process, and for a batch of 512 tokens the widest
-    of what is computed, as 32-bit floats: the scores of all tokens, or three times the feed-forward layer.
+    Weights are the size of the files. The allowance is 60 MB for the process, and for a batch of 512 tokens three
+    times the feed-forward layer as 32-bit floats; room for the scores of a whole batch is reserved, but rarely used.
 
     :param context_length: tokens of context; no more than the model was trained with are counted
     :param kv_bits: bits of each number in the cache
@@ -50,5 +50,5 @@ def _padded(tokens: int) -> int:
 
 
 def _computing_bytes(shape: Shape, tokens: int) -> int:
-    width = max(shape.vocabulary_size, 3 * shape.feed_forward_length * max(1, shape.experts_used))
+    width = 3 * shape.feed_forward_length * max(1, shape.experts_used)
     return min(BATCH, tokens) * width * FLOAT_BYTES

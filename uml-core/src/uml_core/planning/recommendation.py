@@ -11,7 +11,7 @@ from uml_core.errors import UMLError
 from uml_core.host import probe_host
 from uml_core.host.machine import device_names
 from uml_core.planning.expectation import Expectation, Measurement, expected, read_bytes
-from uml_core.planning.measured import profiles_here, speeds
+from uml_core.planning.measured import profiles_here, speed_of, speeds
 from uml_core.planning.needs import needs_bytes
 from uml_core.planning.quality import quality
 from uml_core.planning.reason import reason_of
@@ -149,21 +149,21 @@ class _Adviser:
 
     def _loadable(self, stored: StoredModel, model: ModelSource, needs: int) -> _Option | None:
         own = self._planner.settings.models.get(stored.id)
-        measured = self._speeds(stored, model)
+        profiles = profiles_here(self._planner.registry, stored.id, model)
         chosen = select(
             self._planner.plugins,
             model,
             host=self._host,
             settings=self._planner.settings,
             wanted=own.backend if own else None,
-            speeds=measured,
+            speeds=speeds(profiles, default=default_pair(self._host)),
         )
         backend = chosen.backend.name
         tasks = model.tasks or (chosen.backend.tasks if chosen.match.tasks is None else chosen.match.tasks)
         if told := self._wish.why_not(model, tasks):
             self._leave_out(stored, told)
             return None
-        speed = self._expected(model, backend, measured.get(backend))
+        speed = self._expected(model, backend, speed_of(profiles, backend, default=default_pair(self._host)))
         writes = self._wish.task in WRITING or (self._wish.task is None and bool(WRITING.intersection(tasks)))
         return _Option(stored=stored, model=model, backend=backend, needs_bytes=needs, speed=speed, writes=writes)
 
@@ -174,13 +174,12 @@ class _Adviser:
             model, backend, measurements=self._measurements, host=self._host, has_device=bool(device_names())
         )
 
-    def _speeds(self, stored: StoredModel, model: ModelCard) -> dict[str, float]:
-        profiles = profiles_here(self._planner.registry, stored.id, model)
-        return dict(speeds(profiles, default=default_pair(self._host)))
-
     def _measured(self, stored: StoredModel, model: ModelCard) -> Iterator[Measurement]:
-        for backend, speed in self._speeds(stored, model).items():
-            yield Measurement(model_id=stored.id, backend=backend, read_bytes=read_bytes(model), tokens_per_s=speed)
+        profiles, usual = profiles_here(self._planner.registry, stored.id, model), default_pair(self._host)
+        for backend in dict.fromkeys(profile.backend for profile in profiles):
+            if speed := speed_of(profiles, backend, default=usual):
+                size = read_bytes(model)
+                yield Measurement(model_id=stored.id, backend=backend, read_bytes=size, tokens_per_s=speed)
 
     def _recommendation(self, option: _Option, options: Sequence[_Option]) -> Recommendation:
         speed = option.speed if option.speed and option.speed.how != "guessed" else None
