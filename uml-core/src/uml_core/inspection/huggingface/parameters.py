@@ -49,10 +49,12 @@ def count_parameters(weights: Iterable[Weight], quantization: Quantization | Non
     """Count what *weights* stand for."""
     tensors = {weight.name: weight for weight in weights}
     counts: Counter[str] = Counter()
+    bits = 0
     for weight in tensors.values():
-        counts[weight.dtype] += _elements(weight, tensors, quantization)
+        elements = _elements(weight, tensors, quantization)
+        counts[weight.dtype] += elements
+        bits += weight.size_bytes * 8 if elements or quantization else 0
     count = counts.total()
-    bits = sum(weight.size_bytes for weight in tensors.values()) * 8
     most = counts.most_common(1)[0][0] if count else None
     return Parameters(
         count=count,
