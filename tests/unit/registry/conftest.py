@@ -17,10 +17,12 @@ from attrs import evolve
 from uml_core.inspection.plugin import uml_model_formats
 from uml_core.registry import Registry
 from uml_core.registry.plugin import BuiltinStores
+from uml_core.registry.stores.places import Places
+from uml_core.registry.walk import walk
 from uml_core.registry.wheel import WheelModel
 from uml_core.settings import Settings
 from uml_core.testing.gguf import write_gguf
-from uml_core.types import ModelFormat, ModelStore
+from uml_core.types import ModelFolder, ModelFormat, ModelStore, StoredModel, Unreadable
 
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
 
@@ -48,13 +50,64 @@ def put(folder: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def registry(settings: Settings) -> Callable[..., Registry]:
+def places(tmp_path: Path) -> Callable[..., Places]:
+    """The places of a user of some platform, to whom these tests give what they need and no more."""
+
+    def make(platform: str = "linux", **environment: str) -> Places:
+        home = tmp_path / "home"
+        return Places(platform=platform, home=home, environment=environment, system=tmp_path / "system")
+
+    return make
+
+
+@pytest.fixture
+def found(places: Callable[..., Places], settings: Settings) -> Callable[..., list[StoredModel | Unreadable]]:
+    """What is found in one of the core's stores, as the registry finds it."""
+    formats = list(uml_model_formats())
+
+    def find(name: str, platform: str = "linux", **environment: str) -> list[StoredModel | Unreadable]:
+        stores = BuiltinStores(settings, places(platform, **environment)).uml_model_stores()
+        (store,) = (store for store in stores if store.name == name)
+        listed: list[StoredModel | Unreadable] = []
+        for one in store.list():
+            listed += walk(one, formats, store=store.name) if isinstance(one, ModelFolder) else [one]
+        return listed
+
+    return find
+
+
+@pytest.fixture
+def model() -> Callable[..., bytes]:
+    """The bytes of a small GGUF file; another *name* makes other bytes."""
+
+    def make(name: str = "tiny") -> bytes:
+        with TemporaryDirectory() as folder:
+            metadata = {"general.architecture": "llama", "general.name": name}
+            return write_gguf(Path(folder, "x.gguf"), metadata, tensors={"w": (32,)}).read_bytes()
+
+    return make
+
+
+@pytest.fixture
+def write() -> Callable[[Path, bytes | str], Path]:
+    """Write a file, and the folders that it lies in."""
+
+    def make(path: Path, content: bytes | str = b"") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def registry(settings: Settings, places: Callable[..., Places]) -> Callable[..., Registry]:
     """A registry of the core's own stores, of others, and of changed settings."""
     own = tuple(uml_model_formats())
 
     def make(*stores: ModelStore, formats: tuple[ModelFormat, ...] = own, **changes: object) -> Registry:
         changed = settings.model_copy(update=changes)
-        return Registry([*BuiltinStores(changed).uml_model_stores(), *stores], formats, changed)
+        return Registry([*BuiltinStores(changed, places()).uml_model_stores(), *stores], formats, changed)
 
     return make
 

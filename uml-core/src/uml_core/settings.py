@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,24 @@ def _words(value: object) -> object:
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 """A list in ``uml.toml``; words with commas or spaces between them in an environment variable."""
+
+
+def _folders(value: object) -> object:
+    texts = re.split(f"[{os.pathsep},]", value) if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str | Path) for text in texts):
+        return texts
+    return [_at_home(Path(text)) for text in texts if str(text).strip()]
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:  # there is no such user, or none has a home
+        return path.absolute()
+
+
+Folders = Annotated[list[Path], NoDecode, BeforeValidator(_folders)]
+"""A list of folders in ``uml.toml``; in an environment variable, with commas or what PATH has between them."""
 
 
 class _Table(BaseModel):
@@ -84,6 +103,20 @@ class SupervisorSettings(_Table):
         return range(first, last + 1)
 
 
+class RegistrySettings(_Table):
+    """``[registry]``: where models are looked for."""
+
+    folders: Folders = Field(
+        default_factory=list, description="further folders with models, besides UML's own and those of other programs"
+    )
+    disabled: Words = Field(
+        default_factory=list,
+        description="stores to leave out: folder, folders, starter, huggingface, ollama, lmstudio, llamacpp, jan, "
+        "gpt4all, textgen, or a plugin's",
+    )
+    watch: bool = Field(default=False, description="look again by itself when a file comes or goes")
+
+
 class PluginSettings(BaseModel):
     """``[plugins]``: what is imported, which backend wins a tie, and one table for each plugin."""
 
@@ -139,6 +172,7 @@ class Settings(BaseSettings):
     )
     server: ServerSettings = ServerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
+    registry: RegistrySettings = RegistrySettings()
     plugins: PluginSettings = PluginSettings()
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     disabled_plugins: Words = Field(default_factory=list, description="UML_DISABLED_PLUGINS: never import these")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import stat
@@ -37,6 +38,17 @@ class Links:
         self._folder = folder
         self._real: dict[str, str] = {}
 
+    def itself(self) -> Unreadable | None:
+        """Say that the folder is not in its own store, but somewhere that a link leads to."""
+        path, root = self._folder.path, self._folder.root
+        if root is None:
+            return None
+        below = path.relative_to(root).parts if path.is_relative_to(root) else ("..",)
+        steps = itertools.accumulate(below, os.path.join, initial=str(root))
+        if ".." not in below and not any(map(os.path.islink, itertools.islice(steps, 1, None))):
+            return None
+        return None if _is_in(os.path.realpath(path), self._of(root)) else _out(path)
+
     def file(self, entry: os.DirEntry[str]) -> Target | Unreadable | None:
         """What *entry* leads to; None for what is no file."""
         try:
@@ -49,7 +61,7 @@ class Links:
         if place is None:
             return Target(size_bytes=found.st_size)
         if self._folder.root and not _is_in(place[0], self._of(self._folder.root)):
-            return Unreadable(path=Path(entry.path), reason=f"'{shown(entry.name)}' is a link out of its store; {ADD}")
+            return _out(Path(entry.path))
         return Target(size_bytes=found.st_size, digest=self._digest(*place))
 
     def folder(self, entry: os.DirEntry[str]) -> Unreadable | None:
@@ -83,6 +95,10 @@ class Links:
 
 def _is_in(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _out(path: Path) -> Unreadable:
+    return Unreadable(path=path, reason=f"'{shown(path.name)}' is a link out of its store; {ADD}")
 
 
 def _dead(entry: os.DirEntry[str], error: OSError) -> Unreadable:

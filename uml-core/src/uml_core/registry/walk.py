@@ -54,7 +54,9 @@ class _Search:
     def found(self) -> Iterator[Found]:
         """Breadth first, so that what lies near the top is found also where there is too much below it."""
         suffixes = _suffixes(self._formats)
-        waiting = deque([("", 0)])
+        outside = self._links.itself()
+        self.problems += filter(None, [outside])
+        waiting = deque([] if outside else [("", 0)])
         while waiting and self._entries <= ENTRIES:
             below, depth = waiting.popleft()
             here = self._here(below)
