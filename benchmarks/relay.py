@@ -136,6 +136,7 @@ async def gateway(folder: Path) -> None:
     from pydantic import BaseModel
 
     from uml_core import hookimpl, plugins
+    from uml_core.registry.records import Records
     from uml_core.server import logs
     from uml_core.server.app import create_app
     from uml_core.server.ending import Ending
@@ -180,6 +181,12 @@ async def gateway(folder: Path) -> None:
 
     class OneModel:
         """A registry and a planner that know the source and nothing else."""
+
+        records = Records()
+
+        @property
+        def aliases(self) -> dict[str, str]:
+            return {}
 
         def models(self) -> list[StoredModel]:
             return [StoredModel(id=MODEL, path=folder, size_bytes=0, store="bench")]

@@ -22,21 +22,22 @@ from uml_core import API_VERSION, hookimpl
 from uml_core import plugins as plugin_loader
 from uml_core.errors import (
     ConflictError,
-    InvalidModelFileError,
     ModelLoadingError,
-    ModelNotFoundError,
     NotFoundError,
     RequestCancelledError,
     TaskNotSupportedError,
     UMLError,
 )
+from uml_core.inspection import plugin as formats
 from uml_core.planning import Planner
-from uml_core.registry import Registry
+from uml_core.registry import FolderStore, Registry
+from uml_core.registry.records import Records
 from uml_core.server.app import create_app
 from uml_core.server.in_flight import InFlight
 from uml_core.server.pace import Pace
 from uml_core.server.protocol import GatewayProtocol
 from uml_core.server.run import kept
+from uml_core.server.scans import Scans
 from uml_core.settings import Settings
 from uml_core.storage import Storage
 from uml_core.supervisor import Supervisor
@@ -46,6 +47,7 @@ from uml_core.supervisor.messages import Ticket, Waiting
 from uml_core.supervisor.views import job_view
 from uml_core.tasks import plugin as tasks
 from uml_core.testing import FakeBackend, write_fake_model
+from uml_core.testing.gguf import write_gguf
 from uml_core.types import (
     JobStatus,
     LoadProgress,
@@ -384,15 +386,15 @@ class SupervisorStandIn:
 
 @mutable
 class RowsStandIn:
-    """Keeps rows as they come."""
+    """Keeps the rows of requests as they come."""
 
     run_id: str = "run"
     degraded: str | None = None
     rows: list[dict[str, Any]] = field(factory=list)
 
     def put(self, table: str, row: dict[str, Any]) -> None:
-        assert table == "requests"
-        self.rows.append(dict(row))
+        if table == "requests":
+            self.rows.append(dict(row))
 
 
 def plan_of(model_id: str) -> Plan:
@@ -400,32 +402,31 @@ def plan_of(model_id: str) -> Plan:
     return Plan(model_id=model_id, model=source, backend="fake", tasks=("text-generation",), context_length=4096)
 
 
-@mutable
-class RegistryStandIn:
-    """Three models, one of them unreadable."""
+class CountedRegistry(Registry):
+    """Three models, one of them unreadable; counts what it is asked."""
 
-    folder: Path
-    scans: int = 0
-    finds: int = 0
+    def __init__(self, plugins: plugin_loader.Plugins, settings: Settings, records: Records) -> None:
+        super().__init__(plugins.stores(), plugins.formats(), settings, records=records)
+        self.folder = settings.models_folder
+        self.scans = 0
+        self.finds = 0
+        self.write("org/model")
+        self.write("other")
+        (self.folder / "broken.gguf").write_bytes(b"GGUF" + bytes(3))
+
+    def write(self, id: str, **facts: Any) -> Path:
+        """Put a model into the folder."""
+        path = self.folder / f"{id}.gguf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return write_gguf(path, {"general.architecture": "llama", "general.name": id, **facts}, tensors={"w": [4, 8]})
 
     def models(self) -> list[StoredModel]:
         self.scans += 1
-        return [
-            StoredModel(id=name, path=self.folder, size_bytes=12, store="folder")
-            for name in ("org/model", "other", "broken")
-        ]
-
-    def source(self, model: StoredModel) -> ModelSource:
-        if model.id == "broken":
-            raise InvalidModelFileError("'broken' is truncated; fetch it again")
-        return ModelSource(path=model.path, format="gguf", files=(model.path,), size_bytes=12, architecture="llama")
+        return super().models()
 
     def find(self, ref: str, *, allow_path: bool = False) -> StoredModel:
         self.finds += 1
-        known = {model.id: model for model in self.models()} | {"alias": self.models()[0]}
-        if ref not in known:
-            raise ModelNotFoundError(f"there is no model '{ref}' here; `uml list` shows those that are", param="model")
-        return known[ref]
+        return super().find(ref, allow_path=allow_path)
 
 
 @mutable
@@ -435,7 +436,8 @@ class Gateway:
     url: str
     app: Any
     supervisor: SupervisorStandIn
-    registry: RegistryStandIn
+    registry: CountedRegistry
+    scans: Scans
     in_flight: InFlight
     http: httpx.AsyncClient
     connections: set[Any]
@@ -486,20 +488,26 @@ async def start_gateway(tmp_path: Path, start_worker: Any) -> AsyncIterator[Call
             server: dict[str, Any] | None = None,
             pace: Pace | None = None,
             extra: object = None,
+            tables: dict[str, Any] | None = None,
             **supervised: Any,
         ) -> Gateway:
             worker = await start_worker(script) if script else None
             supervisor = SupervisorStandIn(worker, **supervised)
             stack.push_async_callback(supervisor.close)
-            storage = RowsStandIn()
-            registry, in_flight = RegistryStandIn(tmp_path), InFlight()
-            builtins = {"tasks": tasks} | ({"extra": extra} if extra else {})
+            storage, in_flight = RowsStandIn(), InFlight()
+            settings = Settings(data_dir=tmp_path, server=server or {}, **(tables or {}))
+            stores = {"formats": formats, "stores": OwnFolder(settings.models_folder)}
+            builtins = stores | {"tasks": tasks} | ({"extra": extra} if extra else {})
             plugins = plugin_loader.load(builtins=builtins, entry_points=[])
-            settings = Settings(data_dir=tmp_path, server=server or {})
-            app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight, pace=pace)
+            registry = CountedRegistry(plugins, settings, Records(storage))
+            scans = Scans(registry, supervisor.events)
+            stack.callback(scans.close)
+            app = create_app(
+                settings, plugins, registry, supervisor, storage=storage, scans=scans, in_flight=in_flight, pace=pace
+            )
             url, connections = await stack.enter_async_context(on_a_port(app))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20, verify=False))
-            return Gateway(url, app, supervisor, registry, in_flight, http, connections, worker, storage)
+            return Gateway(url, app, supervisor, registry, scans, in_flight, http, connections, worker, storage)
 
         yield start
 
@@ -534,6 +542,21 @@ class House:
         await asyncio.to_thread(self.storage.flush)
         select = sqlalchemy.text(f"SELECT {columns} FROM requests ORDER BY started")
         return [tuple(row.values()) for row in await self.storage.select(select, limit_s=10)]
+
+
+class OwnFolder:
+    """The models folder, and no other store: a test knows nothing of what else is on the machine."""
+
+    uml_api_version = API_VERSION
+
+    def __init__(self, folder: Path) -> None:
+        self.store = FolderStore(folder)
+
+    @hookimpl
+    def uml_model_stores(self):
+        yield ModelStore(
+            name=self.store.name, list=self.store.list, remove=self.store.remove, folders=(self.store.folder,)
+        )
 
 
 class Fakes:

@@ -33,19 +33,6 @@ async def test_the_job_at_work_is_seen_although_nothing_is_loaded(start_gateway)
     assert (said["model"], said["job"]["model"], said["job"]["progress"]["part"]) == (None, "other", 0.5)
 
 
-async def test_models_are_listed_with_what_is_wrong(start_gateway):
-    gateway = await start_gateway()
-    listed = (await gateway.http.get("/models")).json()["data"]
-    assert [(card["id"], card["format"], card["status"]["value"]) for card in listed] == [
-        ("org/model", "gguf", "loaded"),
-        ("other", "gguf", "unloaded"),
-        ("broken", None, "unloaded"),
-    ]
-    assert listed[2]["error"] == "'broken' is truncated; fetch it again"
-    assert "error" not in listed[0]
-    assert not any("path" in card for card in listed)
-
-
 async def test_openai_lists_only_what_can_be_loaded(start_gateway):
     gateway = await start_gateway()
     listed = (await gateway.http.get("/v1/models")).json()
@@ -54,8 +41,9 @@ async def test_openai_lists_only_what_can_be_loaded(start_gateway):
         ("org/model", "model", "folder"),
         ("other", "model", "folder"),
     ]
-    assert all(abs(model["created"] - time.time()) < 60 for model in listed["data"])
+    assert all(abs(model["created"] - time.time()) < 600 for model in listed["data"])
     assert (await gateway.http.get("/v1/models/org/model")).json()["id"] == "org/model"
+    gateway.registry.records.set_alias("alias", "org/model")
     assert (await gateway.http.get("/v1/models/alias")).json()["id"] == "org/model"
     assert (await gateway.http.get("/v1/models/nobody")).status_code == 404
 
@@ -111,8 +99,9 @@ async def test_ready_although_the_disk_is_full(start_gateway):
 
 async def test_plugins_are_listed(start_gateway):
     gateway = await start_gateway()
-    (card,) = (await gateway.http.get("/plugins")).json()["data"]
-    assert card == {
+    cards = (await gateway.http.get("/plugins")).json()["data"]
+    assert [card["name"] for card in cards] == ["formats", "stores", "tasks"]
+    assert cards[2] == {
         "name": "tasks",
         "distribution": "uml-core",
         "status": "loaded",
@@ -127,9 +116,19 @@ async def test_the_schema_has_every_path_and_no_page_is_served(start_gateway):
     schema = (await gateway.http.get("/openapi.json")).json()
     assert {"/v1/chat/completions", "/v1/completions", "/v1/models", "/load_model", "/models"} <= set(schema["paths"])
     assert {"/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/events", "/queue"} <= set(schema["paths"])
+    assert {"/models/{id}", "/models/scan", "/aliases/{alias}", "/pins/{id}", "/profiles"} <= set(schema["paths"])
     assert schema["paths"]["/jobs/{job_id}/events"]["get"]["parameters"][0]["name"] == "job_id"
     body = schema["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/CreateChatCompletionRequest"}
     assert "ChatCompletionRequestMessage" in schema["components"]["schemas"]
     for path in ("/docs", "/redoc"):
         assert (await gateway.http.get(path)).status_code == 404
+
+
+async def test_each_path_says_what_it_does(start_gateway):
+    gateway = await start_gateway()
+    for path, methods in (await gateway.http.get("/openapi.json")).json()["paths"].items():
+        for method, said in methods.items():
+            assert said["summary"], (path, method)
+            if "tags" in said and said["tags"] == ["models"]:
+                assert said["description"].rstrip().endswith((".", "`{}`.")), (path, method)

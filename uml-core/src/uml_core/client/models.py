@@ -89,12 +89,17 @@ class ModelMethods:
         """
         return self._sent("POST", "/profiles", dict(profile))
 
-    def recommendations(self, task: str | None = None) -> list[View]:
-        """The models that fit the gateway's machine best, with the reason, the best first.
+    def advice(self, task: str | None = None) -> View:
+        """The models that fit the gateway's machine best as ``data``, the best first; what was ``left_out``, and why.
 
-        :param task: what they are for, such as ``text-generation``
+        :param task: what they are for: a word such as ``chat``, or a pipeline tag
+        :raises BadRequestError: there is no such task
         """
-        return list(self._connection.get(_asking("/recommendations", {"task": task}))["data"])
+        return dict(self._connection.get(_asking("/recommendations", {"task": task})))
+
+    def recommendations(self, task: str | None = None) -> list[View]:
+        """What :meth:`advice` recommends: ``model``, ``backend``, ``needs_bytes``, ``reason``, the speed to expect."""
+        return list(self.advice(task)["data"])
 
     def _sent(self, method: str, path: str, body: object = None) -> View:
         return dict(self._connection.send(method, path, body).read())

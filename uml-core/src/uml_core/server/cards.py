@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
@@ -9,22 +11,103 @@ from attrs import asdict
 from uml_core.plugins import PluginCard
 from uml_core.server.catalog import Entry
 from uml_core.server.loaded import status_of
+from uml_core.types import ModelCard, Profile, StoredModel, Usage
 
 if TYPE_CHECKING:
+    from uml_core.registry import Registry
+    from uml_core.settings import Settings
     from uml_core.supervisor import Active
 
-FACTS = ("kind", "format", "architecture", "parameters", "quantization", "context_length", "license")
+FACTS = (
+    "kind",
+    "format",
+    "architecture",
+    "parameters",
+    "quantization",
+    "bits_per_weight",
+    "context_length",
+    "license",
+    "modalities",
+    "tasks",
+    "complete",
+    "missing",
+    "hazards",
+)
+BEST = ("backend", "decode_tokens_per_s", "first_token_s", "load_s", "memory_bytes")
 
 
-def model_card(entry: Entry, active: Active | None = None) -> dict[str, Any]:
-    """One model, with what its header says or why that can't be read; its path stays on this machine."""
-    model = entry.model
-    card: dict[str, Any] = {"id": model.id, "store": model.store, "size_bytes": model.size_bytes}
-    card |= {fact: getattr(entry.source, fact, None) for fact in FACTS}
-    card["status"] = status_of(model.id, active)
-    if entry.error is not None:
-        card["error"] = entry.error.message
-    return card
+class Cards:
+    """Makes the cards of one listing; nothing in them tells where on the disk a model lies."""
+
+    def __init__(self, registry: Registry, settings: Settings, *, active: Active | None = None) -> None:
+        """Look up what all of them need.
+
+        :param active: what is in the slot
+        """
+        self._records = registry.records
+        self._settings = settings
+        self._active = active
+        self._aliases: dict[str, list[str]] = {}
+        for alias, model_id in registry.aliases.items():
+            self._aliases.setdefault(model_id, []).append(alias)
+
+    def of(self, entry: Entry) -> dict[str, Any]:
+        """One model, with what is known of it or why it can't be read."""
+        model, card, usage = entry.model, entry.card, self._records.usage(entry.model.id)
+        said: dict[str, Any] = {
+            "id": model.id,
+            "name": model.model_name,
+            "variant": model.variant,
+            "store": model.store,
+            "also": [{"store": other.store, "id": other.id} for other in model.also],
+            "size_bytes": model.size_bytes if card is None else card.size_bytes,
+        }
+        said |= {fact: getattr(card, fact, None) for fact in FACTS}
+        said |= {
+            "needs_bytes": self._needs_bytes(model, card),
+            "pinned": model.id in self._records.pins,
+            "aliases": sorted(self._aliases.get(model.id, ())),
+            "usage": _usage(usage),
+            "profile": _best(self._records.profiles(model.id)),
+            "status": status_of(model.id, self._active),
+        }
+        if entry.error is not None:
+            said["error"] = entry.error.message
+        if entry.pending:
+            said["pending"] = True
+        return said
+
+    def _needs_bytes(self, model: StoredModel, card: ModelCard | None) -> int | None:
+        """What loading it as it is usually loaded takes, about; only of what can be loaded."""
+        if card is None or card.kind != "model":
+            return None
+        from uml_core.planning.needs import needs_bytes
+
+        own = self._settings.models.get(model.id)
+        asked = (own.context_length if own else None) or self._settings.context_length
+        return needs_bytes(card, context_length=min(card.context_length or asked, asked))
+
+
+def profile_view(profile: Profile) -> dict[str, Any]:
+    """One measurement, whole."""
+    said = asdict(profile, recurse=False)
+    return {**said, "options": dict(profile.options), "measured": _time(profile.measured)}
+
+
+def _best(profiles: Sequence[Profile]) -> dict[str, Any] | None:
+    """The fastest of the measurements that nothing disturbed; of all if there is none."""
+    undisturbed = [profile for profile in profiles if not profile.busy]
+    best = max(undisturbed or profiles, key=lambda profile: profile.decode_tokens_per_s or 0.0, default=None)
+    return None if best is None else {fact: getattr(best, fact) for fact in BEST}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    last = max(filter(None, (usage.last_used, usage.last_loaded)), default=None)
+    return {"loads": usage.loads, "requests": usage.requests, "last_used": _time(last)}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds")
 
 
 def plugin_card(card: PluginCard) -> dict[str, Any]:

@@ -33,11 +33,17 @@ def plugins_of(settings: Settings) -> Plugins:
     )
 
 
-def registry_of(settings: Settings, plugins: Plugins) -> Registry:
-    """The models that the plugins' stores have."""
-    from uml_core.registry import Registry
+def registry_of(settings: Settings, plugins: Plugins, *, storage: Storage | None = None) -> Registry:
+    """The models that the plugins' stores have, and what earlier runs have learned of them.
 
-    return Registry(plugins.stores(), plugins.formats(), settings)
+    :param storage: where changes are kept, not started yet: what is in the database is read before it's opened there;
+        without one, changes are for this process only
+    """
+    from uml_core.registry import Registry
+    from uml_core.registry.records import Records
+
+    records = Records.load(settings.data_dir, storage)
+    return Registry(plugins.stores(), plugins.formats(), settings, records=records)
 
 
 def planner_of(settings: Settings, plugins: Plugins, registry: Registry) -> Planner:

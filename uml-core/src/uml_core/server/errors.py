@@ -15,10 +15,10 @@ SUMMARY = ("id", "state", "progress")
 """What a request needs to know of the load that it waited for."""
 
 
-def body_of(error: UMLError, *, job: JobStatus | None = None) -> dict[str, Any]:
+def body_of(error: UMLError, *, job: JobStatus | Mapping[str, Any] | None = None) -> dict[str, Any]:
     """OpenAI's error body; ``detail`` has the further lines, if there are any, ``job`` the load that it is about.
 
-    :param job: what failed, to be told in full; else the load that *error* knows of is told in short
+    :param job: what failed, or its view, to be told in full; else the load that *error* knows of is told in short
     """
     said: dict[str, Any] = {
         "message": error.message,
@@ -29,14 +29,16 @@ def body_of(error: UMLError, *, job: JobStatus | None = None) -> dict[str, Any]:
     if error.detail:
         said["detail"] = list(error.detail)
     if job is not None:
-        return {"error": said, "job": job_view(job)}
+        return {"error": said, "job": job_view(job) if isinstance(job, JobStatus) else job}
     if error.job is not None:
         whole = job_view(error.job)
         return {"error": said, "job": {name: whole[name] for name in SUMMARY}}
     return {"error": said}
 
 
-def response_of(error: UMLError, *, job: JobStatus | None = None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def response_of(
+    error: UMLError, *, job: JobStatus | Mapping[str, Any] | None = None
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Status, headers and body of the response that tells of *error*; *job* as in :func:`body_of`."""
     body = to_json(body_of(error, job=job))
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

@@ -15,7 +15,7 @@ from uml_core.server.attendance import Attendance
 from uml_core.server.exchange import Exchange
 from uml_core.server.in_flight import InFlight
 from uml_core.server.pace import Pace
-from uml_core.supervisor.views import job_view
+from uml_core.server.work import Work
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor
@@ -33,7 +33,8 @@ class EventsEndpoint:
     it how many were.
     """
 
-    def __init__(self, *, supervisor: Supervisor, in_flight: InFlight, pace: Pace) -> None:
+    def __init__(self, *, work: Work, supervisor: Supervisor, in_flight: InFlight, pace: Pace) -> None:
+        self._work = work
         self._supervisor = supervisor
         self._in_flight = in_flight
         self._pace = evolve(pace, hold_s=0.0, stall_s=inf)
@@ -42,7 +43,7 @@ class EventsEndpoint:
         exchange = Exchange.of(scope)
         after, job_id = last_id_in(scope["headers"]), scope["path_params"].get("job_id")
         if job_id is not None:
-            self._supervisor.job(job_id)  # the last moment for a real 404
+            self._work.kind(job_id)  # the last moment for a real 404
         self._in_flight.listens(exchange)
         await exchange.begin_stream()
         if scope["method"] == "GET":
@@ -63,22 +64,23 @@ class EventsEndpoint:
 
         Where something was lost, or its end was told before, where it stands is told again.
         """
+        kind = self._work.kind(job_id)
         async with aclosing(self._supervisor.events.subscribe(after)) as events:
-            job = self._supervisor.job(job_id)
-            if after is None or job.ended:
-                yield framed("job", job_view(job))
-            if job.ended:
+            job = self._work.view(job_id)
+            if after is None or job["finished"]:
+                yield framed(kind, job)
+            if job["finished"]:
                 return
             async for event in events:
-                if event.kind == "job" and event.data["id"] == job_id:
-                    yield framed("job", event.data, event_id=event.id)
+                if event.kind == kind and event.data["id"] == job_id:
+                    yield framed(kind, event.data, event_id=event.id)
                     if event.data["finished"] is not None:
                         return
                 elif event.kind == "lagged":
                     yield framed("lagged", event.data, event_id=event.id)
-                    job = self._supervisor.job(job_id)
-                    yield framed("job", job_view(job))
-                    if job.ended:
+                    job = self._work.view(job_id)
+                    yield framed(kind, job)
+                    if job["finished"]:
                         return
 
 

@@ -21,7 +21,18 @@ log = logging.getLogger(__name__)
 class GatewayServer(uvicorn.Server):
     """uvicorn with a shutdown that lets requests end, and tells those that can't why."""
 
-    def __init__(self, app: Callable[..., object], in_flight: InFlight, *, ending: Ending) -> None:
+    def __init__(
+        self,
+        app: Callable[..., object],
+        in_flight: InFlight,
+        *,
+        ending: Ending,
+        on_stop: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Serve *app*, once it's run.
+
+        :param on_stop: called when the end begins, for what nobody will wait for
+        """
         super().__init__(
             uvicorn.Config(
                 app,
@@ -38,6 +49,7 @@ class GatewayServer(uvicorn.Server):
             )
         )
         self._in_flight = in_flight
+        self._on_stop = on_stop
         self._ending = ending
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
@@ -51,6 +63,7 @@ class GatewayServer(uvicorn.Server):
         """Drain and end; asked again, end what runs; asked a third time, end at once."""
         if self._draining is None:
             self._ending.enforce()
+            self._on_stop()
             if self._in_flight.count:
                 log.warning(WAITING, self._in_flight.count, self._ending.drain_s)
             self._draining = self._loop.create_task(self._drain(), name="drain")

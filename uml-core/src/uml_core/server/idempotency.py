@@ -8,17 +8,18 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from math import inf
 from time import monotonic
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from uml_core.errors import BadRequestError, ConflictError
-from uml_core.types import JobStatus
 
 KEEP_S = 24 * 3600.0
 MOST_KEYS = 1000
 _KEY = re.compile(rb"[\x20-\x7e]{1,255}")
 
-Submit = Callable[[], Awaitable[JobStatus]]
+Job = TypeVar("Job")
+Submit = Callable[[], Awaitable[Job]]
 
 
 @frozen(eq=False)
@@ -27,7 +28,7 @@ class Order:
 
     body: bytes
     given_s: float
-    given: asyncio.Task[JobStatus]
+    given: asyncio.Task[Any]
 
 
 class Idempotency:
@@ -37,7 +38,7 @@ class Idempotency:
         self._clock = clock
         self._orders: OrderedDict[str, Order] = OrderedDict()
 
-    async def job(self, key: str | None, body: bytes, submit: Submit) -> JobStatus:
+    async def job(self, key: str | None, body: bytes, submit: Submit[Job]) -> Job:
         """Submit, unless that was done under this key before; who leaves meanwhile takes nothing back.
 
         :param body: what is ordered; only compared
@@ -57,20 +58,21 @@ class Idempotency:
                 f"'Idempotency-Key: {key}' came with another body before; use a new key for a new order",
                 code="idempotency_conflict",
             )
-        return await asyncio.shield(order.given)
+        job: Job = await asyncio.shield(order.given)  # the body says of which kind it is
+        return job
 
     def _forget(self, *, older_than_s: float = -inf, more_than: int = MOST_KEYS) -> None:
         orders = self._orders
         while orders and (len(orders) > more_than or next(iter(orders.values())).given_s < older_than_s):
             orders.popitem(last=False)
 
-    def _forget_failed(self, key: str, task: asyncio.Task[JobStatus]) -> None:
+    def _forget_failed(self, key: str, task: asyncio.Task[Any]) -> None:
         order = self._orders.get(key)
         if order is not None and order.given is task and (task.cancelled() or task.exception()):
             del self._orders[key]
 
 
-def _started(submit: Submit) -> asyncio.Task[JobStatus]:
+def _started(submit: Submit[Job]) -> asyncio.Task[Job]:
     task = asyncio.ensure_future(submit())
     task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may be left to look at it
     assert isinstance(task, asyncio.Task)

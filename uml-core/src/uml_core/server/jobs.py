@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 
 from uml_core.server.json import json_response
-from uml_core.supervisor.views import job_view
+from uml_core.server.work import Work
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor
     from uml_core.supervisor.messages import Waiting
 
 
-def jobs_router(*, supervisor: Supervisor, queue_limit: int) -> APIRouter:
+def jobs_router(*, work: Work, supervisor: Supervisor, queue_limit: int) -> APIRouter:
     """Jobs, and the requests that wait.
 
     :param queue_limit: how many may wait
@@ -23,18 +23,18 @@ def jobs_router(*, supervisor: Supervisor, queue_limit: int) -> APIRouter:
 
     @router.get("/jobs")
     async def list_jobs() -> Response:
-        """List the job that runs, those that wait, and the last that ended, newest first."""
-        return json_response({"object": "list", "data": [job_view(job) for job in supervisor.jobs()]})
+        """List the jobs that run, those that wait, and the last that ended, newest first: loads, unloads and scans."""
+        return json_response({"object": "list", "data": work.views()})
 
     @router.get("/jobs/{job_id}")
     async def get_job(job_id: str) -> Response:
         """Describe one job."""
-        return json_response(job_view(supervisor.job(job_id)))
+        return json_response(work.view(job_id))
 
     @router.delete("/jobs/{job_id}")
     async def cancel_job(job_id: str) -> Response:
         """Cancel a job, for all who wait for it."""
-        return json_response(job_view(await supervisor.cancel(job_id)))
+        return json_response(await work.cancel(job_id))
 
     @router.get("/queue")
     async def queue() -> Response:

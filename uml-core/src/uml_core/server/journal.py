@@ -25,11 +25,22 @@ class Rows(Protocol):
     def put(self, table: str, row: Mapping[str, Any]) -> None: ...
 
 
+class Counts(Protocol):
+    """Where answers are counted by model; :class:`uml_core.registry.records.Records` is one."""
+
+    def count_request(self, model_id: str, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None: ...
+
+
 class Journal:
     """Keeps the rows of one run of the gateway; without *rows* it keeps nothing."""
 
-    def __init__(self, rows: Rows | None) -> None:
+    def __init__(self, rows: Rows | None, counts: Counts | None = None) -> None:
+        """Begin with the first row.
+
+        :param counts: told of every answer that was complete
+        """
         self._rows = rows
+        self._counts = counts
         self._numbers = itertools.count(1)
 
     def begin(self, exchange: Exchange, question: Question, *, streamed: bool) -> None:
@@ -49,7 +60,20 @@ class Journal:
             "streamed": streamed,
         }
         rows.put(TABLE, row)
-        exchange.at_end = lambda exchange: rows.put(TABLE, {**row, **_end_of(exchange)})
+
+        def end(exchange: Exchange) -> None:
+            rows.put(TABLE, {**row, **_end_of(exchange)})
+            self._count(exchange)
+
+        exchange.at_end = end
+
+    def _count(self, exchange: Exchange) -> None:
+        if self._counts is not None and exchange.model is not None and _outcome(exchange)[0] == "ok":
+            self._counts.count_request(
+                exchange.model,
+                prompt_tokens=exchange.usage.prompt_tokens or 0,
+                completion_tokens=exchange.usage.completion_tokens or 0,
+            )
 
 
 def _end_of(exchange: Exchange) -> dict[str, Any]:

@@ -80,10 +80,10 @@ class UnloadModelRequest(Order):
     wait: bool = Field(default=True, description="answer when the job has ended; else at once, with 202 and the job")
 
 
-def loading_router(*, supervisor: Supervisor, catalog: Catalog, pace: Pace) -> APIRouter:
+def loading_router(*, supervisor: Supervisor, catalog: Catalog, idempotency: Idempotency, pace: Pace) -> APIRouter:
     """Everything that changes what is loaded."""
     router = APIRouter(tags=["management"])
-    orders = Orders(supervisor, pace=pace)
+    orders = Orders(supervisor, idempotency=idempotency, pace=pace)
 
     @router.post("/load_model")
     async def load_model(asked: LoadModelRequest, request: Request) -> Response:
@@ -107,12 +107,14 @@ def loading_router(*, supervisor: Supervisor, catalog: Catalog, pace: Pace) -> A
 class Orders:
     """Makes jobs of orders, and answers with what became of them."""
 
-    def __init__(self, supervisor: Supervisor, *, pace: Pace) -> None:
+    def __init__(self, supervisor: Supervisor, *, idempotency: Idempotency, pace: Pace) -> None:
         self._supervisor = supervisor
         self._pace = pace
-        self._idempotency = Idempotency()
+        self._idempotency = idempotency
 
-    async def take(self, kind: Literal["load", "unload"], asked: Order, request: Request, submit: Submit) -> Response:
+    async def take(
+        self, kind: Literal["load", "unload"], asked: Order, request: Request, submit: Submit[JobStatus]
+    ) -> Response:
         """Submit, or find what was submitted under the same key; then wait, if that was asked for."""
         key = key_in(request.scope["headers"])
         body = kind.encode() + to_json(asked.model_dump(exclude=set(HOW_TO_WAIT)))

@@ -1,4 +1,4 @@
-"""What is loaded and what could be, the plugins, and whether all is well."""
+"""What is loaded, the plugins, and whether all is well."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from fastapi import APIRouter, Response
 from uml_core import __version__
 from uml_core.errors import ShuttingDownError
 from uml_core.plugins import Plugins
-from uml_core.server.cards import model_card, plugin_card
-from uml_core.server.catalog import Catalog
+from uml_core.server.cards import plugin_card
 from uml_core.server.choice import running_job
 from uml_core.server.in_flight import InFlight
 from uml_core.server.json import json_response
@@ -27,7 +26,6 @@ def management_router(
     *,
     plugins: Plugins,
     supervisor: Supervisor,
-    catalog: Catalog,
     performance: Performance,
     in_flight: InFlight,
     storage: Storage | None,
@@ -42,14 +40,6 @@ def management_router(
         said: dict[str, Any] = {"model": None} if active is None else description(active, performance)
         said |= {"queue": len(supervisor.waiting()), "job": None if job is None else job_view(job)}
         return json_response(said)
-
-    @router.get("/models")
-    async def models() -> Response:
-        """List the models of this machine, also those that can't be read, with the reason."""
-        active = supervisor.active()
-        return json_response(
-            {"object": "list", "data": [model_card(entry, active) for entry in await catalog.entries()]}
-        )
 
     @router.get("/plugins")
     async def list_plugins() -> Response:

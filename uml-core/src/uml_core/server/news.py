@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 class StorageNews:
-    """A callback for :class:`uml_core.storage.Storage`; what comes before there are ``events`` is in the log only."""
+    """A callback for :class:`uml_core.storage.Storage`; what comes before there are ``events`` is in the log only.
+
+    ``on_new`` is called, from the storage's thread, when a corrupt database was replaced by a new one.
+    """
 
     def __init__(self) -> None:
         self.events: Events | None = None
+        self.on_new: Callable[[], object] = lambda: None
         self._loop = asyncio.get_running_loop()
 
     def __call__(self, kind: str, facts: Mapping[str, Any]) -> None:
+        if kind == "corrupt":
+            self.on_new()
         with contextlib.suppress(RuntimeError):  # the last news may come after the loop's end
             self._loop.call_soon_threadsafe(self._publish, kind, dict(facts))
 

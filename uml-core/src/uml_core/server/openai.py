@@ -21,9 +21,9 @@ def models_router(catalog: Catalog, supervisor: Supervisor) -> APIRouter:
 
     @router.get("/v1/models")
     async def list_models() -> Response:
-        """List the models that can be used."""
-        active = supervisor.active()
-        data = [_model_object(entry, active) for entry in await catalog.entries() if entry.is_model]
+        """List the models that can be used: nothing that is only a part of one, or lacks a file."""
+        entries, active = await catalog.entries(), supervisor.active()
+        data = [_model_object(entry, active) for entry in entries if entry.loadable]
         return json_response({"object": "list", "data": data})
 
     @router.get("/v1/models/{model:path}")

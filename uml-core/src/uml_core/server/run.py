@@ -15,7 +15,9 @@ from uml_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from uml_core.client.gateway import Gateway
+    from uml_core.registry import Registry
     from uml_core.server.ending import Ending
+    from uml_core.server.scans import Scans
     from uml_core.settings import Settings
     from uml_core.storage import Storage
 
@@ -57,16 +59,26 @@ async def serve(settings: Settings, *, on_ready: Callable[[Gateway], None], endi
         from uml_core.server.gateway_server import GatewayServer
         from uml_core.server.in_flight import InFlight
         from uml_core.server.news import StorageNews
+        from uml_core.server.performance import Performance
         from uml_core.server.restore import restore
+        from uml_core.server.scans import Scans
+        from uml_core.server.served import Served
 
         plugins, news = plugins_of(settings), StorageNews()
-        registry = registry_of(settings, plugins)
-        with kept(storage_of(settings, on_event=news), limit_s=ending.storage_s) as storage:
-            async with supervisor_of(settings, plugins, registry, storage=storage) as supervisor:
+        storage = storage_of(settings, on_event=news)
+        registry = registry_of(settings, plugins, storage=storage)
+        news.on_new = registry.records.put_all
+        lifecycle, performance = supervisor_of(settings, plugins, registry, storage=storage), Performance()
+        with kept(storage, limit_s=ending.storage_s):
+            async with lifecycle as supervisor, Served(performance, supervisor, registry.records):
                 news.events, in_flight = supervisor.events, InFlight()
-                app = create_app(settings, plugins, registry, supervisor, storage=storage, in_flight=in_flight)
-                server = GatewayServer(app, in_flight, ending=ending)
-                with announced(settings.run_folder, url_of(listener)) as gateway:
+                scans = Scans(registry, supervisor.events)
+                app = create_app(
+                    settings, plugins, registry, supervisor,
+                    storage=storage, scans=scans, in_flight=in_flight, performance=performance,
+                )  # fmt: skip
+                server = GatewayServer(app, in_flight, ending=ending, on_stop=scans.close)
+                with watched(settings, registry, scans), announced(settings.run_folder, url_of(listener)) as gateway:
                     on_ready(gateway)
                     wanted = settings.supervisor.restore
                     restoring = asyncio.create_task(restore(supervisor, storage)) if wanted else None
@@ -83,6 +95,18 @@ def kept(storage: Storage, *, limit_s: float) -> Iterator[Storage]:
         yield storage
     finally:
         storage.close(limit_s)
+
+
+@contextlib.contextmanager
+def watched(settings: Settings, registry: Registry, scans: Scans) -> Iterator[None]:
+    """Have changes in the folders of models noticed as long as the context lasts, if the settings say so."""
+    if not settings.registry.watch:
+        yield
+        return
+    from uml_core.server.watching import Watching
+
+    with Watching(lambda: registry.folders, scans):
+        yield
 
 
 def refuse_strangers(host: str) -> None:

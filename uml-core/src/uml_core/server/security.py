@@ -129,7 +129,7 @@ def _cors(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     """Let the browser show answers to the listed page, and send what it asks to send."""
     allowed = [(b"access-control-allow-origin", headers[b"origin"]), (b"vary", b"Origin")]
     if b"access-control-request-method" in headers:
-        allowed.append((b"access-control-allow-methods", b"GET, POST, DELETE"))
+        allowed.append((b"access-control-allow-methods", b"GET, POST, PUT, DELETE"))
         allowed.append(
             (b"access-control-allow-headers", headers.get(b"access-control-request-headers", b"content-type"))
         )
