@@ -40,7 +40,7 @@ class Wire:
     def __init__(self, file: RawIOBase, size_bytes: int) -> None:
         self.size_bytes = size_bytes
         self._file = file
-        self._loaded = 0
+        self.loaded_bytes = 0
         self._fields = 0
         self._data = b""
         self._base = 0
@@ -112,8 +112,8 @@ class Wire:
         usual = min(2 * len(self._data), WINDOW_BYTES) if near else FIRST_WINDOW_BYTES
         self._file.seek(start)
         self._data, self._base = _read(self._file, max(length, usual, FIRST_WINDOW_BYTES)), start
-        self._loaded += len(self._data)
-        if self._loaded > LOADED_BYTES:
+        self.loaded_bytes += len(self._data)
+        if self.loaded_bytes > LOADED_BYTES:
             raise Malformed(f"it describes itself in more than {LOADED_BYTES // 2**20} MiB")
 
 
