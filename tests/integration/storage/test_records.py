@@ -14,7 +14,8 @@ import pytest
 from attrs import evolve
 from sqlalchemy import select
 
-from uml_core.registry.records import TABLES, Records
+from uml_core.registry.records import Records
+from uml_core.registry.rows import TABLES
 from uml_core.storage import Storage
 from uml_core.storage.line import stamp
 from uml_core.storage.peek import peek
@@ -45,10 +46,9 @@ def remember(folder, begin):
     """Records as a gateway has them, and the storage behind them."""
 
     def remember(run_id=None):
-        records = Records.load(folder)
+        known = peek(folder, TABLES)
         storage = begin(run_id)
-        records._storage = storage  # begun by the fixture, which ends it
-        return records, storage
+        return Records(storage, known=known), storage
 
     return remember
 

@@ -105,9 +105,15 @@ def test_of_a_source_the_header_is_not_kept(records):
     assert type(records.card(PATH, SIGNED)) is ModelCard
 
 
+def test_a_card_that_no_json_can_say_is_not_kept(records, kept, caplog):
+    records.put_card(MODEL, SIGNED, evolve(CARD, parameters=3j))
+    assert (records.card(PATH, SIGNED), kept.count) == (None, 0)
+    assert "its reader is at fault" in caplog.text
+
+
 def test_a_card_of_another_version_is_read_again(records, kept, monkeypatch):
     records.put_card(MODEL, SIGNED, CARD)
-    monkeypatch.setattr("uml_core.registry.records.__version__", "99.0")
+    monkeypatch.setattr("uml_core.registry.card_row.__version__", "99.0")
     assert kept.again().card(PATH, SIGNED) is None
 
 

@@ -23,10 +23,9 @@ def to_json(card: ModelCard) -> dict[str, Any]:
 def from_json(facts: Mapping[str, Any]) -> ModelCard:
     """The card that :func:`to_json` was given; what it does not know is left out.
 
-    :raises ValueError, TypeError, AttributeError: *facts* are not such
+    :raises ValueError, TypeError, AttributeError, KeyError: *facts* are not such
     """
-    known = {field.name for field in fields(ModelCard)}
-    return ModelCard(**{name: _RICH.get(name, _rich)(value) for name, value in facts.items() if name in known})
+    return ModelCard(**{name: _RICH.get(name, _rich)(value) for name, value in facts.items() if name in _NAMES})
 
 
 def shape_to_json(shape: Shape) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def shape_to_json(shape: Shape) -> dict[str, Any]:
 def shape_from_json(facts: Mapping[str, Any]) -> Shape:
     """The shape that :func:`shape_to_json` was given; equal layers are one object.
 
-    :raises ValueError, TypeError: *facts* are not such
+    :raises ValueError, TypeError, KeyError: *facts* are not such
     """
     layers: tuple[Layer, ...] = ()
     for run in facts["layers"]:
@@ -75,5 +74,6 @@ def _paths(texts: list[str]) -> tuple[Path, ...]:
     return tuple(map(Path, texts))
 
 
+_NAMES = frozenset(field.name for field in fields(ModelCard))
 _PLAIN: dict[str, Callable[[Any], Any]] = {"path": str, "files": _texts, "companions": _texts, "shape": shape_to_json}
 _RICH: dict[str, Callable[[Any], Any]] = {"path": Path, "files": _paths, "companions": _paths, "shape": shape_from_json}

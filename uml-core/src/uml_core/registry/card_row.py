@@ -1,0 +1,58 @@
+"""Cards as rows of the table ``models``, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from uml_core import __version__
+from uml_core.errors import InvalidModelFileError
+from uml_core.registry.card_json import from_json, to_json
+from uml_core.registry.signature import Signature
+from uml_core.types import ModelCard
+
+DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What a row that is not as it was written can raise."""
+
+
+def key_of(path: Path) -> str:
+    """A path as text that SQLite takes: a name that is no UTF-8 has its bytes written out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def signed(signature: Signature) -> str:
+    """A signature as text; with the version, for a later one may read more out of the same files."""
+    return _text([__version__, signature])
+
+
+def card_to_row(card: ModelCard | InvalidModelFileError) -> dict[str, Any]:
+    """The columns ``card``, as the text of a JSON object, and ``error``; one of them is None."""
+    if isinstance(card, InvalidModelFileError):
+        return {"card": None, "error": str(card)}
+    return {"card": _text(to_json(card)), "error": None}
+
+
+def card_of(row: dict[str, Any]) -> ModelCard | InvalidModelFileError | None:
+    """What a row says: text until somebody asks for it, from then on the card itself. None: it is damaged."""
+    if error := row.get("error"):
+        message, *detail = str(error).split("\n")
+        return InvalidModelFileError(message, detail=detail)
+    card = row.get("card")
+    if isinstance(card, str):
+        try:
+            card = row["card"] = from_json(json.loads(card))
+        except DAMAGED:  # to read the header again costs little
+            card = row["card"] = None
+    return card
+
+
+def as_kept(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as the database has it."""
+    card = row.get("card")
+    return {**row, **card_to_row(card)} if isinstance(card, ModelCard) else dict(row)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
