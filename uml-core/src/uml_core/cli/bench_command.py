@@ -68,6 +68,9 @@ def bench(wanted: Wanted) -> None:
         try:
             with measuring(run, session):
                 run.run()
+        except (KeyboardInterrupt, SystemExit):
+            say("interrupted; what was measured until now is kept")
+            raise
         finally:
             with impatient():
                 _finish(session, subject, run, before)

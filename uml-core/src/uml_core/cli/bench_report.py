@@ -56,7 +56,7 @@ def _pairs(run: Bench) -> list[dict[str, Any]]:
         if key in tried or len(run.figures) > len(run.usual):
             row = found.setdefault(key, {"backend": key[0], "threads": key[1], "spin": key[2]})
             row["busy" if one.busy else "idle"] = _view(one)["decode_tokens_per_s"]
-    return list(found.values())
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1], key[2] is not None))]
 
 
 def _chosen(subject: Subject) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from typer.main import get_command
 from uml_core.errors import PluginConflictError, PluginError
 
 COMMANDS = (
-    "run", "serve", "list", "show", "scan", "recommend", "pull", "rm", "alias", "pin", "load", "unload", "ps", "jobs",
+    "run", "serve", "list", "show", "scan", "recommend", "bench", "pull", "rm", "alias", "pin", "load", "unload", "ps", "jobs",
     "cancel", "events", "plugins", "logs",
 )  # fmt: skip
 GROUP = "uml.commands"

@@ -55,25 +55,28 @@ def learned(profiles: Iterable[Profile], *, backend: str, default: Pair) -> Lear
     :param default: threads and spin without having learned anything
     """
     run = tried(profiles, backend=backend, default=default)
-    return _best(run, default) if run else None
+    if run is None:
+        return None
+    scores = _scores(run, default)
+    threads, spin = best = max(scores, key=lambda pair: (scores[pair], -pair[0]))
+    if scores[best] <= scores[default] * MARGIN:
+        return None
+    return Learned(threads=threads, spin=spin, speeds=run[best], default=run[default])
 
 
 def tried(profiles: Iterable[Profile], *, backend: str, default: Pair) -> Mapping[Pair, Speeds] | None:
-    """The newest run that tried the default pair and another one; None if there was none."""
-    runs = _runs(profile for profile in profiles if profile.backend == backend)
-    return next((run for run in runs if default in run and len(run) > 1), None)
+    """The newest run in which the default pair and another one can be compared; None if there was none."""
+    for run in _runs(profile for profile in profiles if profile.backend == backend):
+        scores = _scores(run, default)
+        if default in scores and len(scores) > 1:
+            return run
+    return None
 
 
-def _best(run: Mapping[Pair, Speeds], default: Pair) -> Learned | None:
-    both = run[default].busy is not None
-    scores = {pair: score for pair, speeds in run.items() if (score := _score(speeds, both=both))}
-    usual = scores.get(default)
-    if usual is None:
-        return None
-    threads, spin = best = max(scores, key=lambda pair: (scores[pair], -pair[0]))
-    if scores[best] <= usual * MARGIN:
-        return None
-    return Learned(threads=threads, spin=spin, speeds=run[best], default=run[default])
+def _scores(run: Mapping[Pair, Speeds], default: Pair) -> Mapping[Pair, float]:
+    """The pairs that can be compared: where the default one was measured beside a busy process, the others have to."""
+    both = default in run and run[default].busy is not None
+    return {pair: score for pair, speeds in run.items() if (score := _score(speeds, both=both))}
 
 
 def _score(speeds: Speeds, *, both: bool) -> float | None:

@@ -97,6 +97,8 @@ def _request(job: JobStatus) -> dict[str, Any]:
         "backend": asked.backend,
         "context_length": asked.context_length,
         "parallel": asked.parallel,
+        "threads": asked.threads,
+        "spin": asked.spin,
         "options": dict(asked.options),
     }
 
