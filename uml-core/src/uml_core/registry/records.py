@@ -68,7 +68,7 @@ class Records:
         except DAMAGED:
             log.exception("the card of the model '%s' can't be kept: its reader is at fault", model.id)
             return
-        facts = {"store": model.store, "model_id": model.id, "signature": signed(signature)}
+        facts: dict[str, Any] = {"store": model.store, "model_id": model.id, "signature": signed(signature)}
         self._rows.put("models", key_of(model.path), **facts, **said, seen=stamp(), gone=None)
 
     def files_of(self, path: Path) -> tuple[Path, ...]:
