@@ -5,6 +5,7 @@ Its places: https://github.com/ollama/ollama/blob/main/docs/faq.mdx
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +23,12 @@ MANIFESTS = ("manifests-v2", "manifests")
 """A name in the first hides the same name in the second."""
 
 HOST, NAMESPACE = "registry.ollama.ai", "library"
+NAME_PARTS = 4
 SERVICES = ("usr/share/ollama/.ollama/models", "var/lib/ollama/models", "var/lib/ollama/.ollama/models")
 """Where Ollama keeps models that runs as a service: its own installer's place, and those of distributions."""
 
 JOIN = (
-    "let Ollama's group read them (`sudo chmod -R g+rX /usr/share/ollama`, or where its service has its home), and "
+    "let Ollama's group read it (`sudo chmod -R g+rX /usr/share/ollama`, or where its service has its home), and "
     "join that group (`sudo usermod -aG ollama $USER`)"
 )
 
@@ -36,35 +38,50 @@ def store(places: Places) -> ModelStore:
 
     def list_models() -> Iterator[StoredModel | Unreadable]:
         for folder in folders:
-            yield from _Folder(folder).models()
+            yield from folder.models()
 
-    return ModelStore(
-        name=NAME, list=list_models, folders=tuple(folder / name for folder in folders for name in MANIFESTS)
-    )
+    watched = tuple(folder.path / name for folder in folders for name in MANIFESTS)
+    return ModelStore(name=NAME, list=list_models, folders=watched)
 
 
-def _folders(places: Places) -> tuple[Path, ...]:
-    named = places.named("OLLAMA_MODELS")
-    services = [places.system / service for service in SERVICES] if places.platform == "linux" else []
-    own = places.home / ".ollama/models"
-    return tuple(dict.fromkeys(path for path in (named, own, *services) if path is not None))
+def _folders(places: Places) -> list[_Folder]:
+    """The user's own folders, and on Linux those of the service, each once."""
+    own = [path for path in (places.named("OLLAMA_MODELS"), places.home / ".ollama/models") if path is not None]
+    services = [places.system / service for service in SERVICES if places.platform == "linux"]
+    ways_out = dict.fromkeys(services, JOIN) | dict.fromkeys(own)
+    return [_Folder(path, ways_out[path]) for path in dict.fromkeys([*own, *services])]
 
 
 @frozen
 class _Folder:
     path: Path
+    way_out: str | None
 
     def models(self) -> Iterator[StoredModel | Unreadable]:
         problems: list[Unreadable] = []
-        here = {entry.name for entry in entries(self.path, problems, what="the models of Ollama", way_out=JOIN)}
         found: dict[str, Path] = {}
+        here = {entry.name for entry in self._entries(self.path, problems)}
         for manifests in MANIFESTS:
             if manifests in here:
-                for manifest, parts in _manifests(self.path / manifests, (), problems):
+                for manifest, parts in self._manifests(self.path / manifests, (), problems):
                     found.setdefault(_name(parts), manifest)
         for name, manifest in found.items():
             yield from self._model(name, manifest)
         yield from problems
+
+    def _manifests(
+        self, folder: Path, parts: tuple[str, ...], problems: list[Unreadable]
+    ) -> Iterator[tuple[Path, tuple[str, ...]]]:
+        """The manifests below *folder*, with the four parts of their names: host, namespace, model and tag."""
+        for entry in self._entries(folder, problems):
+            inner = (*parts, entry.name)
+            if len(inner) == NAME_PARTS:
+                yield Path(entry.path), inner
+            elif entry.is_dir(follow_symlinks=False):
+                yield from self._manifests(Path(entry.path), inner, problems)
+
+    def _entries(self, folder: Path, problems: list[Unreadable]) -> list[os.DirEntry[str]]:
+        return entries(folder, problems, what=f"Ollama's folder '{shown(folder.name)}'", way_out=self.way_out)
 
     def _model(self, name: str, manifest: Path) -> Iterator[StoredModel | Unreadable]:
         """The model, the reason why it can't be used, or nothing for one that runs in Ollama's cloud."""
@@ -112,18 +129,6 @@ class _Folder:
         if path.is_symlink() and not is_within(path, self.path):
             raise InvalidModelFileError("a file of it is a link out of Ollama's folder")
         return path
-
-
-def _manifests(
-    folder: Path, parts: tuple[str, ...], problems: list[Unreadable]
-) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """The manifests below *folder*, with the four parts of their names: host, namespace, model and tag."""
-    for entry in entries(folder, problems, what="a part of Ollama's models", way_out=JOIN):
-        inner = (*parts, entry.name)
-        if len(inner) == 4:
-            yield Path(entry.path), inner
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _manifests(Path(entry.path), inner, problems)
 
 
 def _name(parts: tuple[str, ...]) -> str:
