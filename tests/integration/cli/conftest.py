@@ -20,6 +20,8 @@ from attrs import field, mutable
 from uml_core.testing import write_fake_model
 
 UML = (sys.executable, "-m", "uml_core")
+OTHERS = ("UML_", "HF_", "HUGGINGFACE_", "LLAMA_", "OLLAMA_", "XDG_")
+"""What the variables begin with that would lead to settings and models of the person who runs the tests."""
 LONG_S = 30.0
 
 
@@ -74,21 +76,23 @@ class Terminal:
 
 @mutable
 class Machine:
-    """Runs ``uml`` in real processes."""
+    """Runs ``uml`` in real processes; ``allowed`` are the plugins that they may import."""
 
     folder: Path
+    allowed: str = "fake"
     _started: list[subprocess.Popen[bytes]] = field(factory=list)
     _descriptors: list[int] = field(factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("UML_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
         return {
             **kept,
+            "HOME": str(self.folder / "home"),
             "UML_DATA_DIR": str(self.folder / "data"),
             "UML_CONFIG": str(self.folder / "uml.toml"),
             "UML_SERVER__PORT": "0",
-            "UML_PLUGINS__ALLOW": "fake",
+            "UML_PLUGINS__ALLOW": self.allowed,
             "PYTHONPATH": str(self.folder / "site"),
             "TERM": "xterm-256color",
             "COLUMNS": "100",
@@ -132,11 +136,11 @@ class Machine:
         self._started.append(process)
         return process
 
-    def terminal(self, *arguments: str) -> Terminal:
+    def terminal(self, *arguments: str, columns: int = 100) -> Terminal:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             ["setsid", "--ctty", *UML, *arguments],  # the controlling terminal, so that its Ctrl-C is a signal
-            env=self.environment,
+            env={**self.environment, "COLUMNS": str(columns)},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

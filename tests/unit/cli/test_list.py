@@ -1,9 +1,11 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from uml_core.cli.ago import ago
 from uml_core.cli.model_table import COLUMNS, human_context, reasons, rows
+from uml_core.cli.output import human_bytes
 from uml_core.cli.tasks import tag_of, word_of
 from uml_core.errors import BadRequestError
 
@@ -143,3 +145,77 @@ def test_tasks_have_words_and_tags():
     assert (word_of("text-generation"), word_of("text-to-video")) == ("chat", "text-to-video")
     with pytest.raises(BadRequestError, match="did you mean 'vision'"):
         tag_of("visoin")
+
+
+# The command
+
+
+def test_three_stores_are_one_table(stores):
+    done = stores.uml("list")
+    head, *rows = (re.split(r"\s{2,}", line) for line in done.stdout.splitlines())
+    assert head[:2] == ["MODEL", "SIZE"]
+    names = [row[0] or f"  {row[1]}" for row in rows]
+    assert names == ["mine-Q4_0", "org/Llama-GGUF", "  :Q4_K_M", "  :Q8_0", "tiny:1b"]
+    said = dict(zip(("mine", "head", "small", "large", "tiny"), map(set, rows), strict=True))
+    assert {"8K", "chat", "gguf", "huggingface"} <= said["head"]
+    assert {"13 kB"} <= said["small"]
+    assert {"8K", "ollama"} <= said["tiny"]
+    assert {human_bytes((stores.models / "mine-Q4_0.gguf").stat().st_size), "folder", "8K"} <= said["mine"]
+    assert done.stderr == ""
+    assert stores.uml("list").stdout == done.stdout
+
+
+def test_what_was_read_is_known_the_second_time(stores, monkeypatch):
+    first = stores.uml("list").stdout
+
+    def read(path, formats):
+        raise AssertionError(f"{path} was read again")
+
+    monkeypatch.setattr("uml_core.registry.registry.inspect", read)
+    assert stores.uml("list").stdout == first
+
+
+def test_a_list_is_filtered(stores):
+    def ids(*arguments):
+        return [card["id"] for card in stores.json("list", *arguments)]
+
+    assert ids("llama q8") == ["org/Llama-GGUF:Q8_0"]
+    assert ids("--store", "ollama") == ["tiny:1b"]
+    assert len(ids("--task", "chat", "--format", "gguf")) == 4
+    assert ids("--task", "embeddings") == []
+    assert "no model on this machine is like that" in stores.uml("list", "nothing-like-it").stderr
+
+
+def test_parts_of_models_are_shown_only_with_all(machine):
+    machine.gguf("lora.gguf", **{"general.type": "adapter", "adapter.type": "lora"})
+    assert "only parts of models here; `uml list --all`" in machine.uml("list").stderr
+    assert re.search(r"lora .* adapter", machine.uml("list", "--all").stdout)
+
+
+def test_what_can_not_be_read_is_there_with_its_reason(machine):
+    machine.gguf("good.gguf")
+    (machine.models / "bad.gguf").write_bytes(b"GGUF\3\0\0\0")
+    done = machine.uml("list")
+    assert re.search(r"^bad .* unreadable$", done.stdout, re.M)
+    assert re.search(r"^bad: .+$", done.stdout, re.M)
+
+
+def test_places_that_can_not_be_read_are_told_beside_the_table(machine):
+    machine.gguf("good.gguf")
+    manifest = machine.home / ".ollama/models/manifests/registry.ollama.ai/library/x/latest"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{")
+    done = machine.uml("list")
+    assert "x:latest" in done.stderr
+    assert "good" in done.stdout
+    assert "x:latest" not in done.stdout
+
+
+def test_an_empty_machine_says_how_to_get_a_model(machine):
+    assert "`uml pull starter`" in machine.uml("list").stderr
+    assert machine.json("list") == []
+
+
+def test_a_data_folder_that_can_not_be_written_is_no_obstacle(stores):
+    (stores.home / "data" / "run").write_text("in the way of the lock")
+    assert len(stores.json("list")) == 4

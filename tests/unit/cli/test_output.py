@@ -44,6 +44,15 @@ def test_enter_is_yes_and_the_end_of_input_is_no(monkeypatch, typed, agreed):
     assert output.ask("Fetch it?") is agreed
 
 
+@pytest.mark.parametrize(("typed", "agreed"), [("\n", False), ("y\n", True), ("n\n", False), ("", False)])
+def test_where_no_is_the_default_enter_is_no(monkeypatch, capsys, typed, agreed):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert output.ask("Remove it?", default=False) is agreed
+    assert "Remove it? [y/N] " in capsys.readouterr().err
+
+
 def test_words_and_commands_stay_whole_on_a_terminal():
     said = "there is no model 'x'; fetch one with `uml pull starter`, or look"
     lines = output.folded(said, 40).splitlines()

@@ -116,13 +116,14 @@ def _names(model: View) -> Iterator[Line]:
     if model.get("aliases"):
         yield "aliases", ", ".join(model["aliases"])
     usage = model.get("usage") or {}
-    counts = [
-        f"{usage[name]:,} {name if usage[name] != 1 else name[:-1]}"
-        for name in ("loads", "requests")
-        if usage.get(name)
-    ]
-    if counts:
-        yield "used", ", ".join([*counts, *filter(None, [f"last {ago(usage.get('last_used'))}"])])
+    facts = [_count(usage.get(name) or 0, name) for name in ("loads", "requests")]
+    facts += [f"last {ago(usage['last_used'])}" if usage.get("last_used") else ""]
+    if any(facts):
+        yield "used", ", ".join(filter(None, facts))
+
+
+def _count(count: int, name: str) -> str:
+    return f"{count:,} {name.removesuffix('s') if count == 1 else name}" if count else ""
 
 
 def _places(model: View, places: Sequence[View]) -> Iterator[Line]:
