@@ -53,7 +53,7 @@ def test_with_and_without_a_gateway_it_is_the_same(machine, models):
     machine.uml("load", "tiny")
     refused = machine.uml("rm", "tiny", "--yes")
     assert (refused.returncode, "`uml unload`" in refused.stderr) == (5, True)
-    assert re.search(r"^tiny .* t +loaded$", machine.uml("list").stdout, re.M)
+    assert re.search(r"^tiny .* t +loaded$", machine.uml("list").stdout, re.MULTILINE)
     advice = json.loads(machine.uml("recommend", "--task", "text-generation", "--json").stdout)
     assert [one["model"] for one in advice["data"]] == ["tiny"]
     (models / "some-model-with-a-long-name-Q4_0.gguf").unlink()

@@ -10,7 +10,7 @@ def test_a_name_is_given_used_and_taken_away(stores):
     assert stores.uml("alias", "m", "mine-q4").stderr == "'m' is 'mine-Q4_0' from now on\n"
     assert stores.uml("alias").stdout.splitlines()[1].split() == ["m", "mine-Q4_0"]
     assert stores.json("alias", "--list") == [{"alias": "m", "model": "mine-Q4_0", "source": "user"}]
-    assert re.search(r"mine-Q4_0 .* m$", stores.uml("list").stdout, re.M)
+    assert re.search(r"mine-Q4_0 .* m$", stores.uml("list").stdout, re.MULTILINE)
     assert stores.json("show", "m")["id"] == "mine-Q4_0"
     assert stores.uml("alias", "--rm", "m").stderr == "'m' means no model any more\n"
     assert "`uml alias NAME MODEL`" in stores.uml("alias").stderr

@@ -196,8 +196,8 @@ def test_what_can_not_be_read_is_there_with_its_reason(machine):
     machine.gguf("good.gguf")
     (machine.models / "bad.gguf").write_bytes(b"GGUF\3\0\0\0")
     done = machine.uml("list")
-    assert re.search(r"^bad .* unreadable$", done.stdout, re.M)
-    assert re.search(r"^bad: .+$", done.stdout, re.M)
+    assert re.search(r"^bad .* unreadable$", done.stdout, re.MULTILINE)
+    assert re.search(r"^bad: .+$", done.stdout, re.MULTILINE)
 
 
 def test_places_that_can_not_be_read_are_told_beside_the_table(machine):

@@ -115,7 +115,7 @@ def test_measurements_are_rows():
 def test_show(stores):
     (stores.models / "z-copy.gguf").hardlink_to(stores.models / "mine-Q4_0.gguf")
     done = stores.uml("show", "mine-q4")
-    said = dict(re.findall(r"^ *(\w+)  (.+)$", done.stdout, re.M))
+    said = dict(re.findall(r"^ *(\w+)  (.+)$", done.stdout, re.MULTILINE))
     assert done.stdout.startswith("mine-Q4_0\n")
     assert said["licence"] == "apache-2.0"
     assert said["layers"] == "2 full, 2 KV heads x 16"
