@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from uml_core.inspection import inspect
-from uml_core.inspection.gguf import LeftInFile, read_header, read_values
+from uml_core.inspection.gguf import LeftInFile, read, read_header, read_values
 from uml_core.inspection.plugin import uml_model_formats
+from uml_core.types import Layer
 
 gguf = pytest.importorskip("gguf")
 
@@ -58,6 +59,44 @@ def test_the_model_is_described(smollm2):
     assert (source.parameters, source.context_length) == (134_515_008, 8192)
     assert (source.quantization, source.license) == ("Q4_1", "apache-2.0")
     assert source.size_bytes == smollm2.stat().st_size
+
+
+def test_the_card_is_what_the_reference_reads(smollm2, reference):
+    def said(key):
+        return reference.get_field(key).contents()
+
+    card = read(smollm2)
+    elements = sum(int(tensor.n_elements) for tensor in reference.tensors)
+    assert card.parameters == elements
+    assert said("general.size_label") == f"{round(elements / 1e6)}M"
+    assert card.bits_per_weight == sum(int(tensor.n_bytes) for tensor in reference.tensors) * 8 / elements
+    assert (card.name, card.license) == (said("general.name"), said("general.license"))
+    assert (card.has_tokenizer, card.has_chat_template) == (True, True)
+    assert (card.tasks, card.modalities, card.missing, card.hazards) == (("text-generation",), ("text",), (), ())
+    shape = card.shape
+    assert shape.embedding_length == said("llama.embedding_length")
+    assert shape.feed_forward_length == said("llama.feed_forward_length")
+    assert shape.heads == said("llama.attention.head_count")
+    assert shape.vocabulary_size == said("llama.vocab_size") == len(said("tokenizer.ggml.tokens"))
+    assert (shape.experts, shape.experts_used) == (0, 0)
+    length = said("llama.rope.dimension_count")
+    kept = Layer(kind="full", kv_heads=said("llama.attention.head_count_kv"), key_length=length, value_length=length)
+    assert shape.layers == (kept,) * said("llama.block_count")
+
+
+def test_the_cache_is_as_large_as_the_engines(smollm2):
+    llama_cpp = pytest.importorskip("llama_cpp")
+    engine = llama_cpp.Llama(str(smollm2), n_ctx=1024, n_batch=64, n_threads=1, verbose=False)
+    try:
+        tokens = engine.tokenize(b"one two three four five six seven eight nine ten")
+        engine.eval(tokens)
+        state = llama_cpp.llama_state_seq_get_size(engine.ctx, 0)
+        engine.eval(tokens)
+        grown = llama_cpp.llama_state_seq_get_size(engine.ctx, 0) - state
+    finally:
+        engine.close()
+    kept = sum(2 * layer.kv_heads * (layer.key_length + layer.value_length) for layer in read(smollm2).shape.layers)
+    assert grown == pytest.approx(kept * len(tokens), rel=0.01)  # and the position of each
 
 
 def test_tables_are_the_references():

@@ -11,10 +11,13 @@ from struct import pack
 import pytest
 
 from uml_core.errors import InvalidModelFileError
-from uml_core.inspection.gguf import Malformed, parse_header, read
+from uml_core.inspection import inspect
+from uml_core.inspection.gguf import NAME, Malformed, claims, parse_header, read, read_header
 from uml_core.inspection.gguf.cursor import Cursor
 from uml_core.testing.gguf import write_gguf
+from uml_core.types import ModelFormat
 
+GGUF = (ModelFormat(name=NAME, claims=claims, read=read),)
 HUGE = (2**63 - 1, 2**63, 2**64 - 1, 2**40, 10**6)
 
 
@@ -88,6 +91,8 @@ CASES = {
     "a tensor of type 4": with_data(ONE_TENSOR + tensor(type=4)),
     "a tensor of type 2**32-1": with_data(ONE_TENSOR + tensor(type=2**32 - 1)),
     "a tensor without a name": with_data(ONE_TENSOR + tensor(name=b"")),
+    "a key that is not printable and twice there": start(keys=2) + entry(b"\x00\x1b[2J\xe2\x80\xae", 0, b"\0") * 2,
+    "a tensor's name that is not printable": with_data(ONE_TENSOR + tensor(name=b"\0\xe2\x80\xae\x1b", type=99)),
     "a tensor's name that is not UTF-8": with_data(ONE_TENSOR + tensor(name=b"\xff")),
     "an offset that is not aligned": with_data(ONE_TENSOR + tensor(offset=1), 512),
     "an offset beyond the end": with_data(ONE_TENSOR + tensor(offset=1024)),
@@ -127,13 +132,15 @@ def test_values_that_end_early(tmp_path, type):
         read(path)
 
 
-def test_a_file_that_is_cut_off_anywhere(tiny):
-    whole = tiny.read_bytes()
-    padding = 16  # after the last tensor; nothing is lost with it
-    for length in range(4, len(whole) - padding):
-        tiny.write_bytes(whole[:length])
-        with pytest.raises(InvalidModelFileError, match=r"'tiny\.gguf' is not a whole GGUF file"):
-            read(tiny)
+@pytest.mark.parametrize(("model", "padding"), [("tiny", 16), ("rich", 0)])
+def test_a_file_that_is_cut_off_anywhere(request, model, padding):
+    """The padding is after the last tensor; nothing is lost with it."""
+    path = request.getfixturevalue(model)
+    with path.open("r+b") as file:
+        for length in range(path.stat().st_size - padding - 1, 3, -1 if model == "tiny" else -7):
+            file.truncate(length)
+            with pytest.raises(InvalidModelFileError, match=r"^'\w+\.gguf' is not a whole GGUF file"):
+                read(path)
 
 
 def test_a_file_of_an_older_version_is_read(tiny):
@@ -142,28 +149,89 @@ def test_a_file_of_an_older_version_is_read(tiny):
     assert read(tiny).parameters == 36
 
 
-def test_no_single_flipped_bit_does_harm(tiny):
-    whole = bytearray(tiny.read_bytes())
-    header_bytes = len(whole) - (128 + 32)
-    outcomes = {"read": 0, "refused": 0}
+OWN = {
+    "block_count": 8,
+    "context_length": 40960,
+    "embedding_length": 64,
+    "feed_forward_length": [128] * 8,
+    "attention.head_count": 4,
+    "attention.head_count_kv": [2, 0, 2, 2, 0, 2, 2, 2],
+    "attention.key_length": 16,
+    "attention.value_length": 16,
+    "attention.key_length_swa": 8,
+    "attention.value_length_swa": 8,
+    "attention.key_length_mla": 24,
+    "attention.value_length_mla": 16,
+    "attention.sliding_window": 512,
+    "attention.sliding_window_pattern": [True, False] * 4,
+    "attention.causal": True,
+    "attention.indexer.key_length": 16,
+    "attention.indexer.types": [1, 0] * 4,
+    "nextn_predict_layers": 1,
+    "expert_count": 4,
+    "expert_used_count": [1] * 8,
+    "expert_feed_forward_length": 32,
+    "pooling_type": 0,
+    "ssm.conv_kernel": 4,
+    "ssm.inner_size": 128,
+    "ssm.state_size": 16,
+    "ssm.group_count": 1,
+    "vocab_size": 8,
+}
+RICH = {
+    "general.architecture": "jamba",
+    "general.type": "model",
+    "general.name": "Rich",
+    "general.file_type": 7,
+    **{f"jamba.{key}": value for key, value in OWN.items()},
+    "tokenizer.ggml.model": "gpt2",
+    "tokenizer.ggml.tokens": [f"token {number}" for number in range(24)],
+    "tokenizer.chat_template": "{{ messages }}",
+}
+
+
+@pytest.fixture
+def rich(tmp_path: Path) -> Path:
+    """A header of over 2 KiB in which nearly everything means something."""
+    tensors = {"token_embd.weight": (64, 8), "blk.0.attn_q.weight": (64, 64), "output_norm.weight": (64,)}
+    return write_gguf(tmp_path / "rich.gguf", RICH, tensors=tensors, tensor_types={"blk.0.attn_q.weight": "Q8_0"})
+
+
+@pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("model", ["tiny", "rich"])
+def test_no_single_flipped_bit_does_harm(request, model, step):
+    path = request.getfixturevalue(model)
+    whole, header_bytes = path.read_bytes(), read_header(path).data_offset
+    outcomes, sentences = {"read": 0, "refused": 0}, set()
     tracemalloc.start()
-    with tiny.open("r+b", buffering=0) as file:
-        for place in range(header_bytes):
-            for bit in range(8):
-                file.seek(place)
-                file.write(bytes([whole[place] ^ (1 << bit)]))
-                try:
-                    read(tiny)
-                    outcomes["read"] += 1
-                except InvalidModelFileError:
-                    outcomes["refused"] += 1
-            file.seek(place)
-            file.write(whole[place : place + 1])
+    with path.open("r+b", buffering=0) as file:
+        for bit in range(0, header_bytes * 8, step):
+            file.seek(bit // 8)
+            file.write(bytes([whole[bit // 8] ^ (1 << bit % 8)]))
+            try:
+                read(path)
+                outcomes["read"] += 1
+            except InvalidModelFileError as error:
+                outcomes["refused"] += 1
+                sentences.add(str(error)[:200])
+            file.seek(bit // 8)
+            file.write(whole[bit // 8 : bit // 8 + 1])
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert sum(outcomes.values()) == header_bytes * 8
-    assert min(outcomes.values()) > 500
+    assert all(sentence.isprintable() for sentence in sentences)
+    assert header_bytes > (2048 if model == "rich" else 512)
+    assert min(outcomes.values()) > sum(outcomes.values()) / 10
     assert peak_bytes < 2**20
+
+
+@pytest.mark.parametrize("length", range(33))
+def test_the_first_bytes_alone(tiny, length):
+    """Both as a file of the format, and as one that somebody merely named so."""
+    whole = tiny.read_bytes()
+    for content in (whole[:length], b"\xff" * length, bytes(length)):
+        tiny.write_bytes(content)
+        with pytest.raises(InvalidModelFileError, match=r"^'tiny\.gguf' is (empty|in no format|not a whole GGUF file)"):
+            inspect(tiny, GGUF)
 
 
 def test_a_file_that_shrinks_while_it_is_read():

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from struct import pack
 
+from uml_core.inspection.gguf.tables import TENSOR_TYPES
+
 _STRING, _ARRAY = 8, 9
 _SCALARS = {
     "uint8": (0, "<B"),
@@ -22,6 +24,7 @@ _SCALARS = {
     "float64": (12, "<d"),
 }
 _ALIGNMENT = 32
+_TENSOR_TYPES = {name: (number, elements, size) for number, (name, elements, size) in TENSOR_TYPES.items()}
 
 
 def write_gguf(
@@ -30,21 +33,28 @@ def write_gguf(
     *,
     tensors: Mapping[str, Sequence[int]] | None = None,
     types: Mapping[str, str] | None = None,
+    tensor_types: Mapping[str, str] | None = None,
 ) -> Path:
     """Write *path*, version 3, and give it back.
 
+    The data is a hole in the file where the file system has holes: a model of any size takes no room.
+
     :param metadata: bools, ints (as uint32), floats (as float32), strings, and lists of one of these
-    :param tensors: the dimensions of each tensor; the values are zeros of type F32
+    :param tensors: the dimensions of each tensor; the values are zero bytes
     :param types: another type than the usual one for the values (or elements) of some keys, by GGUF's names
+    :param tensor_types: another type than F32 for some tensors, by GGUF's names (``Q4_K``)
     """
-    metadata, tensors, types = metadata or {}, tensors or {}, types or {}
-    head = pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata))
-    head += b"".join(_string(key) + _entry(value, types.get(key)) for key, value in metadata.items())
+    metadata, tensors, types, tensor_types = metadata or {}, tensors or {}, types or {}, tensor_types or {}
+    head = [pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata))]
+    head += (_string(key) + _entry(value, types.get(key)) for key, value in metadata.items())
     offset = 0
     for name, dimensions in tensors.items():
-        head += _string(name) + pack(f"<I{len(dimensions)}QIQ", len(dimensions), *dimensions, 0, offset)
-        offset = _aligned(offset + 4 * math.prod(dimensions))
-    path.write_bytes(head.ljust(_aligned(len(head)), b"\0") + bytes(offset))
+        number, block_elements, block_bytes = _TENSOR_TYPES[tensor_types.get(name, "F32")]
+        head.append(_string(name) + pack(f"<I{len(dimensions)}QIQ", len(dimensions), *dimensions, number, offset))
+        offset = _aligned(offset + math.prod(dimensions) // block_elements * block_bytes)
+    with path.open("wb") as file:
+        file.write(b"".join(head))
+        file.truncate(_aligned(file.tell()) + offset)
     return path
 
 
@@ -61,7 +71,10 @@ def _entry(value: object, type: str | None) -> bytes:
         type = type or _usual(value)
         return pack("<I", _number(type)) + _value(value, type)
     type = type or _usual(value[0])
-    return pack("<IIQ", _ARRAY, _number(type), len(value)) + b"".join(_value(element, type) for element in value)
+    start = pack("<IIQ", _ARRAY, _number(type), len(value))
+    if type == "string":
+        return start + b"".join(map(_string, value))
+    return start + pack(f"<{len(value)}{_SCALARS[type][1][1:]}", *value)
 
 
 def _usual(value: object) -> str:
