@@ -107,7 +107,10 @@ def test_options_that_only_together_are_wrong(setup, backend):
     [
         ({"general.architecture": "clip"}, "'Tiny' is the projector of a model that sees or hears: load the model"),
         ({"general.type": "adapter"}, "'Tiny' is an adapter, a change to another model"),
-        ({"general.type": "imatrix"}, "'Tiny' is no model: it holds the statistics that another one was quantized with"),
+        (
+            {"general.type": "imatrix"},
+            "'Tiny' is no model: it holds the statistics that another one was quantized with",
+        ),
     ],
 )
 def test_a_file_that_is_no_model(setup, backend, metadata, sentence):
