@@ -84,6 +84,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Damaged files into every reader, five minutes each under Atheris; `-- 60` for a minute each."""
+    session.install("atheris>=3", "-e", "uml-core[testing]")
+    seconds = session.posargs[0] if session.posargs else "300"
+    for target in sorted((ROOT / "fuzz").glob("fuzz_*.py")):
+        session.run("python", str(target), "--seconds", seconds)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Write the documents that are made from the code."""
     session.install("-e", "uml-core[testing]")
