@@ -14,7 +14,8 @@ FILE_BYTES = 16 * 2**20
 DEPTH = 64
 MARKS = 2 * 2**20  # brackets, commas and colons: each may stand for a value of 72 bytes
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive, its end optional: linear on any bytes
-NO_MARK = re.compile(rb"[^\[\]{},:]+")
+NO_MARKS = bytes(set(range(256)) - set(b"[]{},:"))
+ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 class NotJSON(Exception):
@@ -72,21 +73,24 @@ def parse_json(data: bytes, *, most_marks: int = MARKS, constants: bool = True) 
 
 def _check_bounds(data: bytes, most_marks: int) -> None:
     """Count depth and values without making any: nested brackets would exhaust the stack, empty ones the memory."""
-    marks = _check_count(data, most_marks)
-    brackets = marks.replace(b",", b"").replace(b":", b"")
-    for _ in range(DEPTH):
-        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(inner) == len(brackets):
+    brackets = _check_count(data, most_marks).translate(ONE_KIND, b",:")
+    for _ in range(DEPTH + 1):
+        if b"[" * (DEPTH + 1) in brackets:
             break
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            return
         brackets = inner
-    if brackets:
-        raise NotJSON(f"it is nested deeper than {DEPTH} levels, or its brackets don't match")
+    raise NotJSON(f"it is nested deeper than {DEPTH} levels")
 
 
 def _check_count(data: bytes, most_marks: int) -> bytes:
-    marks = NO_MARK.sub(b"", STRING.sub(b"", data))
+    too_many = NotJSON(f"it holds more than {most_marks} values and marks")
+    if data.count(b'"') > most_marks:
+        raise too_many
+    marks = STRING.sub(b"", data).translate(None, NO_MARKS)
     if len(marks) > most_marks:
-        raise NotJSON(f"it holds more than {most_marks} values and marks")
+        raise too_many
     return marks
 
 

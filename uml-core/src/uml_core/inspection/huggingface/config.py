@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from uml_core.inspection.huggingface.defaults import DEFAULTS
 from uml_core.inspection.huggingface.facts import Facts
 from uml_core.inspection.huggingface.folder import Folder
 from uml_core.inspection.json_file import read_object
@@ -83,7 +84,9 @@ def read_config(folder: Folder) -> Config | None:
 
 def make_config(values: Mapping[str, Any]) -> Config:
     top = Facts(NAME, values)
-    return Config(top, (top.part("thinker_config") or top).part(*TEXT_PARTS) or top)
+    text = (top.part("thinker_config") or top).part(*TEXT_PARTS) or top
+    usual = DEFAULTS.get(text.text("model_type") or "", {})
+    return Config(top, Facts(NAME, {**usual, **text.values}))
 
 
 def _scalars(prefix: str, values: Mapping[str, Any], depth: int) -> Iterator[tuple[str, object]]:

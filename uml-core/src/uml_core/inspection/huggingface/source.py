@@ -109,7 +109,7 @@ def _describe(
     files = _files(folder, weights, beside=bool(config) or kind == "adapter")
     architecture = facts.architecture or _text(metadata, "modelspec.architecture")
     tasks = read_tasks(facts.top, architecture, embeds=bool(config) and texts.embeds(folder), tag=author.tag)
-    kind = kind or _kind(facts, heads, tensors, whole=bool(weights.missing))
+    kind = kind or _kind(facts, architecture, heads, tensors=tensors, parts=bool(weights.missing))
     return ModelSource(
         path=path,
         format=layout.format,
@@ -134,15 +134,21 @@ def _describe(
     )
 
 
-def _kind(config: Config, heads: list[Tensors], tensors: list[Weight], *, whole: bool) -> FileKind:
+def _kind(
+    config: Config, architecture: str | None, heads: list[Tensors], *, tensors: list[Weight], parts: bool
+) -> FileKind:
+    """What the files hold.
+
+    :param parts: some are missing, and with them what their tensors would tell
+    """
     if told := next((head.kind for head in heads if head.kind), None):
         return told
     if tensors and all(any(mark in weight.name for mark in ADAPTER_MARKS) for weight in tensors):
         return "adapter"
-    if config.is_part:
+    if config.is_part or not (tensors or parts):
         return "other"
-    known = config.architecture or any(weight.name.endswith((".weight", "_weight")) for weight in tensors)
-    return "model" if known and (tensors or whole) else "other"
+    known = architecture or any(weight.name.endswith((".weight", "_weight")) for weight in tensors)
+    return "model" if known else "other"
 
 
 def _files(folder: Folder, weights: Weights, *, beside: bool) -> tuple[Path, ...]:

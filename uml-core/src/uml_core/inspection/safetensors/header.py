@@ -21,7 +21,7 @@ FORMAT_HEADER_BYTES = 100_000_000
 HEADER_BYTES = 24 * 2**20
 """What is read of the 100 MB that the format allows: 200 000 tensors. JSON of 100 MB can take a gigabyte of memory."""
 
-HEADER_MARKS = 4 * 2**20
+HEADER_MARKS = 16 * 200_000
 TENSORS = 200_000
 DIMENSIONS = 64
 ELEMENTS = 2**63
