@@ -8,10 +8,11 @@ import pytest
 from attrs import evolve
 
 from uml_core.errors import BadRequestError, InvalidModelFileError
+from uml_core.inspection import inspect
 from uml_core.registry.records import PROFILES, Records
 from uml_core.storage import NoStorage
 from uml_core.storage.peek import Peeked
-from uml_core.types import ModelCard, ModelSource, Profile, Shape, StoredModel, Usage
+from uml_core.types import ModelCard, ModelFormat, ModelSource, Profile, Shape, StoredModel, Usage
 from uml_core.types.card import Layer
 
 PATH = Path("/models/a-Q4_0.gguf")
@@ -46,8 +47,12 @@ class Kept(NoStorage):
 
     def again(self, *, whole=True):
         """What the next process would know."""
-        tables = {table: {id: dict(row) for id, row in rows.items()} for table, rows in self.tables.items()}
-        return Records(self, known=Peeked(tables, whole))
+        return Records(self, known=self.known(whole=whole))
+
+    def known(self, *, whole=True):
+        return Peeked(
+            {table: {id: dict(row) for id, row in rows.items()} for table, rows in self.tables.items()}, whole
+        )
 
 
 @pytest.fixture
@@ -111,10 +116,27 @@ def test_a_card_that_no_json_can_say_is_not_kept(records, kept, caplog):
     assert "its reader is at fault" in caplog.text
 
 
-def test_a_card_of_another_version_is_read_again(records, kept, monkeypatch):
+def test_what_others_have_read_is_read_again(records, kept, monkeypatch):
     records.put_card(MODEL, SIGNED, CARD)
-    monkeypatch.setattr("uml_core.registry.card_row.__version__", "99.0")
+    assert Records(known=kept.known(), readers=["uml-core 9"]).card(PATH, SIGNED) is None
+    monkeypatch.setattr("uml_core.registry.records.__version__", "99.0")
     assert kept.again().card(PATH, SIGNED) is None
+
+
+def test_a_fault_of_a_reader_or_of_the_system_is_not_kept(records, kept, tmp_path):
+    path, loop = tmp_path / "a.odd", tmp_path / "loop.odd"
+    path.write_bytes(b"odd")
+    loop.symlink_to(loop)
+    odd = ModelFormat(name="odd", claims=lambda path, head: True, read=lambda path: 1 // 0)
+    for place, said in ((path, "tell the makers"), (loop, "a link that leads back to itself")):
+        with pytest.raises(InvalidModelFileError, match=said) as raised:
+            inspect(place, [odd])
+        records.put_card(evolve(MODEL, path=place), SIGNED, raised.value)
+    assert kept.count == 0
+    with pytest.raises(InvalidModelFileError, match="in no format") as raised:
+        inspect(path, [])
+    records.put_card(evolve(MODEL, path=path), SIGNED, raised.value)
+    assert isinstance(records.card(path, SIGNED), InvalidModelFileError)
 
 
 @pytest.mark.parametrize("card", [None, "", "{", "[]", "3", '{"path": 3}', '{"shape": {"layers": 3}}', "[" * 100_000])

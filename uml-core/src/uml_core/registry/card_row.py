@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from uml_core import __version__
 from uml_core.errors import InvalidModelFileError
 from uml_core.registry.card_json import from_json, to_json
 from uml_core.registry.signature import Signature
@@ -22,9 +22,19 @@ def key_of(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def signed(signature: Signature) -> str:
-    """A signature as text; with the version, for a later one may read more out of the same files."""
-    return _text([__version__, signature])
+def readers_as_text(readers: Iterable[str]) -> str:
+    """Few characters for all those that read formats."""
+    return blake2b("\n".join(sorted(set(readers))).encode(), digest_size=6).hexdigest()
+
+
+def signed(signature: Signature, readers: str) -> str:
+    """A signature as text; with those that read, for others may read more out of the same files."""
+    return _text([readers, signature])
+
+
+def is_of_the_file(error: InvalidModelFileError) -> bool:
+    """Whether the file is to blame: not a fault of its reader, which is the cause then, nor what the system said."""
+    return error.__cause__ is None and not isinstance(error.__context__, OSError)
 
 
 def card_to_row(card: ModelCard | InvalidModelFileError) -> dict[str, Any]:

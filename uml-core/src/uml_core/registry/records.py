@@ -11,9 +11,10 @@ from typing import Any
 
 from attrs import evolve
 
+from uml_core import __version__
 from uml_core.errors import InvalidModelFileError
 from uml_core.registry.alias import check_alias
-from uml_core.registry.card_row import DAMAGED, card_of, card_to_row, key_of, signed
+from uml_core.registry.card_row import DAMAGED, card_of, card_to_row, is_of_the_file, key_of, readers_as_text, signed
 from uml_core.registry.profile_json import profile_from_row, profile_to_row, usage_from_row, usage_to_row
 from uml_core.registry.rows import TABLES, Rows
 from uml_core.registry.signature import Signature
@@ -30,11 +31,15 @@ log = logging.getLogger(__name__)
 class Records:
     """Cards, aliases, pins, profiles and usage. Any thread may call any method; none waits for the disk."""
 
-    def __init__(self, storage: Storage | None = None, *, known: Peeked | None = None) -> None:
+    def __init__(
+        self, storage: Storage | None = None, *, known: Peeked | None = None, readers: Iterable[str] = ()
+    ) -> None:
         """Remember nothing yet, or what is *known*.
 
         :param storage: where changes are kept; without it they are for this process
+        :param readers: the packages that read formats, with their versions: what others have read is not known
         """
+        self._readers = readers_as_text([f"uml-core {__version__}", *readers])
         self._rows = Rows(storage or NoStorage(), known or Peeked())
         self._profiles: dict[str, list[dict[str, Any]]] = {}
         for row in sorted(self._rows["profiles"].values(), key=_measured, reverse=True):
@@ -42,12 +47,12 @@ class Records:
         self._name()
 
     @classmethod
-    def load(cls, folder: Path, storage: Storage | None = None) -> Records:
+    def load(cls, folder: Path, storage: Storage | None = None, *, readers: Iterable[str] = ()) -> Records:
         """Read what the data folder *folder* has; for who holds its lock, and before *storage* is started.
 
         Whatever can't be read is not known; that is never an error.
         """
-        return cls(storage, known=peek(folder, TABLES))
+        return cls(storage, known=peek(folder, TABLES), readers=readers)
 
     def put_all(self) -> None:
         """Put every row again: the database is a new one, and has none of them."""
@@ -59,16 +64,25 @@ class Records:
         """What is known of the model at *path*, or why its header can't be read; None if its files have changed."""
         with self._rows.lock:
             row = self._rows["models"].get(key_of(path), {})
-            return card_of(row) if signature and row.get("signature") == signed(signature) else None
+            return card_of(row) if signature and row.get("signature") == signed(signature, self._readers) else None
 
     def put_card(self, model: StoredModel, signature: Signature, card: ModelCard | InvalidModelFileError) -> None:
-        """Remember what the files of *model* said when they had that *signature*; an empty one is like no other."""
+        """Remember what the files of *model* said when they had that *signature*; an empty one is like no other.
+
+        An error that is not about the files, but about a reader or a disk, may be another one the next time.
+        """
+        if isinstance(card, InvalidModelFileError) and not is_of_the_file(card):
+            return
         try:
             said = card_to_row(card)
         except DAMAGED:
             log.exception("the card of the model '%s' can't be kept: its reader is at fault", model.id)
             return
-        facts: dict[str, Any] = {"store": model.store, "model_id": model.id, "signature": signed(signature)}
+        facts: dict[str, Any] = {
+            "store": model.store,
+            "model_id": model.id,
+            "signature": signed(signature, self._readers),
+        }
         self._rows.put("models", key_of(model.path), **facts, **said, seen=stamp(), gone=None)
 
     def files_of(self, path: Path) -> tuple[Path, ...]:

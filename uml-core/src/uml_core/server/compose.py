@@ -42,7 +42,8 @@ def registry_of(settings: Settings, plugins: Plugins, *, storage: Storage | None
     from uml_core.registry import Registry
     from uml_core.registry.records import Records
 
-    records = Records.load(settings.data_dir, storage)
+    readers = [card.distribution for card in plugins.cards if "uml_model_formats" in card.hooks]
+    records = Records.load(settings.data_dir, storage, readers=readers)
     return Registry(plugins.stores(), plugins.formats(), settings, records=records)
 
 
