@@ -57,7 +57,9 @@ class ScriptedGateway:
         """The answer that is this."""
         return lambda handler: self.reply(handler, json.dumps(job).encode(), status=status)
 
-    def events(self, *views: dict[str, object], cut: bool = False) -> Callable[[BaseHTTPRequestHandler], None]:
+    def events(
+        self, *views: dict[str, object], cut: bool = False, kind: str = "job"
+    ) -> Callable[[BaseHTTPRequestHandler], None]:
         """The answer that is an event for each, with rising ids; *cut* in the middle of what would come next."""
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -67,7 +69,7 @@ class ScriptedGateway:
             handler.send_header("Transfer-Encoding", "chunked")
             handler.end_headers()
             for number, view in enumerate(views, first):
-                frame = b"id: %d\nevent: job\ndata: %s\n\n" % (number, json.dumps(view).encode())
+                frame = b"id: %d\nevent: %s\ndata: %s\n\n" % (number, kind.encode(), json.dumps(view).encode())
                 handler.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
             handler.wfile.write(b"20\r\nid: 99\nev" if cut else b"0\r\n\r\n")
 
@@ -120,7 +122,7 @@ def gateway() -> Iterator[ScriptedGateway]:
             scripted.answers[self.path](self)
             self.close_connection = True
 
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
+        do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *args: object) -> None:
             pass

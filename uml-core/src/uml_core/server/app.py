@@ -65,7 +65,7 @@ def create_app(
     in_flight = InFlight() if in_flight is None else in_flight
     pace = pace or Pace(stall_s=settings.server.stall_s)
     scans, performance = scans or Scans(registry, supervisor.events), performance or Performance()
-    catalog = Catalog(registry, on_pending=scans.begin_if_due)
+    catalog = Catalog(registry, on_pending=scans.begin_if_due, read_s=pace.listing_s)
     scans.on_end = catalog.forget
     inventory, idempotency = Inventory(registry, plugins, settings), Idempotency()
     choice = ModelChoice(supervisor=supervisor, catalog=catalog, autoload=settings.server.autoload)
