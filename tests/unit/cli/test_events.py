@@ -40,3 +40,17 @@ def test_a_line_for_a_job(job_view):
         "load of new: done after 1.2 s",
         "load of new: old is back: worker_killed after 1.2 s; it was killed",
     ]
+
+
+def test_a_line_for_a_scan(job_view):
+    def line(state, **said):
+        job = job_view(state, kind="scan", model=None, previous=None, switched=False, **said)
+        return told(Event(kind="scan", data=job))
+
+    report = {"models": 2, "read": 2, "unchanged": 0, "unreadable": 0, "incomplete": 0, "duplicates": 0, "gone": 0}
+    assert line("scanning", progress={"stage": "listing", "done": 0}) == "looking for models"
+    assert line("scanning", progress={"stage": "reading", "done": 1}) == "reading the headers of models"
+    assert line("committed", report={**report, "seconds": 0.1}) == "2 models: 2 read; 0.1 s"
+    assert line("failed", report=None, cause={"code": "internal_error"}) == (
+        "the scan of the models: failed: internal_error"
+    )

@@ -87,6 +87,7 @@ def test_what_is_loaded_comes_first_then_what_is_pinned_then_the_names(card):
         ({"complete": False, "missing": ["a"]}, "incomplete"),
         ({"hazards": ["pickle"]}, "pickle"),
         ({"kind": "projector"}, "projector"),
+        ({"kind": None, "pending": True}, "not read yet"),
         ({"kind": "other"}, "no model"),
         ({}, ""),
     ],

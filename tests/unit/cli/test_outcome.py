@@ -111,3 +111,8 @@ def test_an_age_is_one_unit(seconds, age):
 
 def test_a_model_cannot_steer_the_table(job_view):
     assert _row(job_view(model="a\x1b[31mb"))["MODEL"] == "a[31mb"
+
+
+def test_a_cancelled_scan_keeps_what_it_has_read(job_view):
+    job = job_view("cancelled", kind="scan", model=None, previous=None)
+    assert outcome.cancelled(job, loaded="a") == "cancelled the scan of the models; what it had read is kept"

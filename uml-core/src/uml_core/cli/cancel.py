@@ -45,9 +45,9 @@ def command(
 def _running(client: UniversalClient) -> str:
     from uml_core.errors import NotFoundError
 
-    for job in client.jobs():
-        if not job["finished"]:
-            return str(job["id"])
+    running = [job for job in client.jobs() if not job["finished"]]
+    for job in sorted(running, key=lambda job: bool(job["kind"] == "scan")):  # a scan may have begun by itself
+        return str(job["id"])
     raise NotFoundError("no job is running, so there is nothing to cancel; `uml jobs` lists those that have ended")
 
 

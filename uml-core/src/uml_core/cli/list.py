@@ -67,9 +67,14 @@ def command(
 
 def _listing(registry: ModelRegistry, reading: Reading) -> Mapping[str, Any]:
     """All models, each with what its header says; what was not read yet is read now."""
+    import contextlib
+
+    from uml_core.errors import UMLError
+
     found = registry.listing()
     if any(card.get("pending") for card in found["data"]):
-        registry.scan(on_progress=reading.take)
+        with contextlib.suppress(UMLError):  # somebody cancelled it: what is known is shown all the same
+            registry.scan(on_progress=reading.take)
         found = registry.listing()
     return found
 
@@ -85,7 +90,7 @@ def _tell(cards: Sequence[Mapping[str, Any]], settings: Settings, *, filtered: b
     left_out = print_fitted(COLUMNS, rows(cards))
     print_lines(reasons(cards))
     if left_out:
-        say(f"no room for {', '.join(left_out)}; a wider terminal shows more, `uml show MODEL` all", style="dim")
+        say(f"no room for {', '.join(left_out)}; a wider terminal has it, and `uml show MODEL`", style="dim")
 
 
 def _nothing(settings: Settings, *, filtered: bool, hidden: int) -> str:

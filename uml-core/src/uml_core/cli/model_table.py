@@ -30,6 +30,7 @@ COLUMNS = (
     Column("ALIAS", 10),
     Column("STATUS"),
 )
+MOST_REASONS = 12
 SHARED = ("PARAMS", "CONTEXT", "TASK", "FORMAT", "STORE")
 """What is said once for all variants of a model, if it is the same for all."""
 
@@ -135,6 +136,8 @@ def status(card: Card) -> Cell:
     """What is to be known before it is loaded, in a word or two."""
     if card.get("error"):
         return "unreadable", "red"
+    if card.get("pending"):
+        return "not read yet", "dim"
     if not _is_usable(card):
         return "no model" if card["kind"] == "other" else str(card["kind"]), "dim"
     good = [state(card)] if is_loaded(card) else []
@@ -144,13 +147,20 @@ def status(card: Card) -> Cell:
     return ", ".join([*good, *bad]), "yellow" if bad else "green"
 
 
-def reasons(cards: Sequence[Card]) -> Iterator[Text]:
-    """A sentence for each that can't be loaded as it is."""
-    for card in cards:
-        if card.get("error"):
-            yield Text(plain(f"{card['id']}: {card['error']}"), style="red")
-        elif card.get("missing"):
-            yield Text(plain(f"{card['id']}: {_missing(card['missing'])}"), style="yellow")
+def reasons(cards: Iterable[Card]) -> Iterator[Text]:
+    """A sentence for each that can't be loaded as it is, in the order of the table."""
+    told = [line for _, group in _groups(cards) for card in group if (line := _reason(card))]
+    yield from told[:MOST_REASONS]
+    if len(told) > MOST_REASONS:
+        yield Text(f"and {len(told) - MOST_REASONS} more; `uml show MODEL` says why", style="dim")
+
+
+def _reason(card: Card) -> Text | None:
+    if card.get("error"):
+        return Text(plain(f"{card['id']}: {card['error']}"), style="red")
+    if card.get("missing"):
+        return Text(plain(f"{card['id']}: {_missing(card['missing'])}"), style="yellow")
+    return None
 
 
 def _missing(names: Sequence[str], most: int = 3) -> str:

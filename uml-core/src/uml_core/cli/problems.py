@@ -7,8 +7,13 @@ from typing import Any
 
 from uml_core.cli.output import plain, say
 
+MOST = 12
+
 
 def tell_problems(problems: Iterable[Mapping[str, Any]]) -> None:
-    """Say each in a dim line on standard error."""
-    for problem in problems:
-        say(plain(str(problem["reason"])), style="dim")
+    """Say each sentence once, dim, on standard error."""
+    sentences = list(dict.fromkeys(plain(str(problem["reason"])) for problem in problems))
+    for sentence in sentences[:MOST]:
+        say(sentence, style="dim")
+    if len(sentences) > MOST:
+        say(f"and {len(sentences) - MOST} more; `uml scan --json` has all of them", style="dim")

@@ -21,7 +21,9 @@ def tag_of(word: str | None) -> str | None:
     """
     from uml_core.planning.task import WORDS, wish_of
 
-    said = (word or "").strip().casefold()
+    if word is None:
+        return None
+    said = word.strip().casefold()
     return said if "-" in said and said not in WORDS else wish_of(word).task
 
 
