@@ -75,7 +75,9 @@ def test_a_backend_that_there_is_not(setup, backend, backends):
 
 
 def test_no_backend_at_all(setup):
-    with pytest.raises(NoBackendError, match=r"no backend is installed that could load 'Tiny\.gguf'; pip install"):
+    with pytest.raises(
+        NoBackendError, match="no backend is installed that reads gguf, so 'Tiny' can't be loaded; pip "
+    ):
         setup.planner().plan(REQUEST)
 
 
@@ -106,7 +108,7 @@ def test_every_backend_says_why_not(setup, backend):
     planner = setup.planner(*backends, plugins={"wrong": {"binray": "/x"}})
     with pytest.raises(NoBackendError) as caught:
         planner.plan(REQUEST)
-    assert caught.value.message == "no installed backend can load 'Tiny.gguf' (format 'gguf')"
+    assert caught.value.message == "no installed backend can load 'Tiny' (format 'gguf')"
     assert caught.value.detail == (
         "absent: its engine is not installed; pip install engine",
         "broken: failed to look at the model: the driver is gone",
@@ -143,7 +145,7 @@ def test_the_backend_that_was_asked_for_can_not(setup, backend):
     planner = setup.planner(backend("other"), backend("mine", Rejected("needs a GPU", hint="buy one")))
     with pytest.raises(NoBackendError) as caught:
         planner.plan(LoadRequest(model="Tiny", backend="mine"))
-    assert str(caught.value) == "the backend 'mine' can't load 'Tiny.gguf'\nmine: needs a GPU; buy one"
+    assert str(caught.value) == "the backend 'mine' can't load 'Tiny'\nmine: needs a GPU; buy one"
 
 
 @pytest.mark.parametrize(
@@ -162,3 +164,9 @@ def test_a_table_for_a_backend_without_settings(setup, backend):
     planner = setup.planner(backend("one", settings=None), plugins={"one": {"x": 1}})
     with pytest.raises(SettingsError, match="this backend has no settings; remove the table"):
         planner.plan(LoadRequest(model="Tiny", backend="one"))
+
+
+def test_no_backend_reads_such_files(setup, backend):
+    with pytest.raises(NoBackendError, match="no backend is installed that reads gguf, so 'Tiny' can't") as caught:
+        setup.planner(backend("onnx", formats=("onnx",))).plan(REQUEST)
+    assert caught.value.detail == ("onnx: reads onnx, not gguf",)

@@ -109,6 +109,7 @@ class Adviser:
         return select(
             self._planner.plugins,
             model,
+            model_id=stored.id,
             host=self._host,
             settings=settings,
             wanted=own.backend if own else None,

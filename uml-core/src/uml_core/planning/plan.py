@@ -46,7 +46,9 @@ class Planner:
         profiles = profiles_here(self.registry, stored.id, model)
         wanted = request.backend or own.backend
         speed = speeds(profiles, default=default_pair(host))
-        chosen = select(self.plugins, model, host=host, settings=self.settings, wanted=wanted, speeds=speed)
+        chosen = select(
+            self.plugins, model, model_id=stored.id, host=host, settings=self.settings, wanted=wanted, speeds=speed
+        )
         require_memory(stored.id, model, host=host, freed_bytes=freed_bytes)
         (threads, spin), better = choose(said, profiles, backend=chosen.backend.name, host=host)
         reason = "uml.toml names it for this model" if wanted and not request.backend else chosen.reason

@@ -33,6 +33,7 @@ def select(
     plugins: Plugins,
     model: ModelSource,
     *,
+    model_id: str,
     host: HostInfo,
     settings: Settings,
     wanted: str | None = None,
@@ -40,6 +41,7 @@ def select(
 ) -> Selection:
     """Ask every backend, one by one, and choose the best, as :class:`~uml_core.planning.ranking.Ranking` says.
 
+    :param model_id: what the model is called in errors
     :param wanted: the name of the only backend that may be chosen
     :param speeds: tokens a second of the backends that were measured with this model on this machine
     :raises UnknownBackendError: there is no backend *wanted*
@@ -48,7 +50,8 @@ def select(
     """
     asked = candidates(plugins, model, host=host, settings=settings, wanted=wanted, speeds=speeds)
     if not asked or not isinstance(match := asked[0].answer, Match):
-        raise _none(model, asked, wanted=wanted)
+        readers = [one.name for one in asked if model.format in plugins.backends[one.name].formats]
+        raise _none(model_id, model.format, asked, wanted=wanted, readers=readers)
     return Selection(
         backend=plugins.backends[asked[0].name],
         match=match,
@@ -103,14 +106,17 @@ def _sentence(answer: Rejected) -> str:
     return f"{answer.reason}; {answer.hint}" if answer.hint else answer.reason
 
 
-def _none(model: ModelSource, asked: Sequence[Candidate], *, wanted: str | None) -> NoBackendError:
-    name = shown(model.path.name)
+def _none(
+    model_id: str, format: str, asked: Sequence[Candidate], *, wanted: str | None, readers: Sequence[str]
+) -> NoBackendError:
+    name = shown(model_id)
     detail = [f"{candidate.name}: {candidate.reason}" for candidate in asked]
     if wanted:
         return NoBackendError(f"the backend '{wanted}' can't load '{name}'", detail=detail)
-    if not asked:
+    if not readers:
         return NoBackendError(
-            f"no backend is installed that could load '{name}'; pip install one that reads {model.format}, "
-            "the README names some"
+            f"no backend is installed that reads {format}, so '{name}' can't be loaded; pip install one that does, the "
+            "README names some",
+            detail=detail,
         )
-    return NoBackendError(f"no installed backend can load '{name}' (format '{model.format}')", detail=detail)
+    return NoBackendError(f"no installed backend can load '{name}' (format '{format}')", detail=detail)
