@@ -8,7 +8,8 @@ from struct import pack, unpack_from
 
 import pytest
 
-from uml_core.inspection.gguf.cursor import CHUNK, SHORT, WINDOW_BYTES, Cursor, Malformed
+from uml_core.inspection.gguf.cursor import WINDOW_BYTES, Cursor, Malformed
+from uml_core.inspection.gguf.strings import CHUNK, SHORT, skip_strings
 
 PIECES = [b"", b"\0" * 8, pack("<Q", 5), b"\x05\0\0\0\0\0\0\0hello", b"\xff" * 9, b"\n\r|()[]{}", b"a" * (SHORT - 1)]
 PIECES += [b"b" * SHORT, b"c" * 256, b"d" * 4096]
@@ -27,7 +28,7 @@ def walked(data: bytes, count: int) -> int:
 
 def skipped(data: bytes, count: int) -> int:
     cursor = Cursor(io.BytesIO(data), len(data))
-    cursor.skip_strings(count)
+    skip_strings(cursor, count)
     return cursor.position
 
 

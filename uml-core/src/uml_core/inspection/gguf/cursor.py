@@ -5,9 +5,7 @@ A window and no ``mmap``: a file that somebody truncates while it is mapped kill
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
@@ -22,9 +20,6 @@ HEADER_BYTES = 256 * 2**20
 STRING_BYTES = 16 * 2**20
 STRINGS = 4 * 2**20  # five times the largest vocabulary with its merges; more would take seconds
 KEPT_BYTES = 16 * 2**20
-CHUNK = 256
-CHUNK_BYTES = 8 * 2**10  # so many strings of a vocabulary seldom have more
-SHORT = 128
 LENGTH = Struct("<Q")
 
 
@@ -33,7 +28,10 @@ class Malformed(Exception):
 
 
 class Cursor:
-    """A place in *file* of *size_bytes*; ``keeps_bytes`` is the memory that kept values may still take."""
+    """A place in *file* of *size_bytes*; ``keeps_bytes`` is the memory that kept values may still take.
+
+    ``at`` is the place in ``window``, of which ``filled`` bytes are of the file; after a skip it may be beyond them.
+    """
 
     def __init__(self, file: RawIOBase, size_bytes: int, *, start: int = 0) -> None:
         self.size_bytes = size_bytes
@@ -42,43 +40,54 @@ class Cursor:
         self._file = file
         self._end = min(size_bytes, start + HEADER_BYTES)
         # One window for all that is read: fresh memory costs more than the reading.
-        self._window = bytearray(max(0, min(WINDOW_BYTES, self._end - start)))
-        self._filled = 0
+        self.window = bytearray(max(0, min(WINDOW_BYTES, self._end - start)))
+        self.filled = 0
         self._window_start = start
-        self._at = 0  # in the window; beyond what is filled after a skip
+        self.at = 0
 
     @property
     def position(self) -> int:
         """Where the next byte comes from, counted from the start of the file."""
-        return self._window_start + self._at
+        return self._window_start + self.at
 
     @property
     def remaining(self) -> int:
         return self._end - self.position
 
+    @property
+    def sees_end(self) -> bool:
+        """Whether the window reaches to the end of what may be read."""
+        return self.filled >= self._end - self._window_start
+
     def unpack(self, layout: Struct) -> tuple[Any, ...]:
-        if self._at + layout.size > self._filled:
-            self._fill(layout.size)
-        at = self._at
-        self._at = at + layout.size
-        return layout.unpack_from(self._window, at)
+        if self.at + layout.size > self.filled:
+            self.fill(layout.size)
+        at = self.at
+        self.at = at + layout.size
+        return layout.unpack_from(self.window, at)
 
     def take(self, length: int) -> bytearray:
-        if self._at + length > self._filled:
-            self._fill(length)
-        at = self._at
-        self._at = at + length
-        return self._window[at : self._at]
+        if self.at + length > self.filled:
+            self.fill(length)
+        at = self.at
+        self.at = at + length
+        return self.window[at : self.at]
+
+    def ahead(self, length: int) -> bytes:
+        """Up to *length* of the bytes that come next, as many as the window holds and at least one unless it ends."""
+        if self.at >= self.filled and self.remaining > 0:
+            self.fill(1)
+        return bytes(self.window[self.at : min(self.at + length, self.filled)])
 
     def skip(self, length: int) -> None:
-        self._require(length)
-        self._at += length
+        self.require(length)
+        self.at += length
 
     def back_to(self, position: int) -> None:
         """Return to where the cursor has been."""
-        self._at = position - self._window_start
-        if self._at < 0:
-            self._filled, self._window_start, self._at = 0, position, 0
+        self.at = position - self._window_start
+        if self.at < 0:
+            self.filled, self._window_start, self.at = 0, position, 0
 
     def length(self, most: int, what: str) -> int:
         """Read the length of a string, which may have at most *most* bytes."""
@@ -87,55 +96,27 @@ class Cursor:
             raise Malformed(f"{what} is said to be {length} bytes long; at most {most} are allowed")
         return int(length)
 
-    def skip_strings(self, count: int) -> None:
-        """Skip *count* strings: a vocabulary has 10⁵ of them, and a loop over each is most of the time of a header."""
+    def count_strings(self, count: int) -> None:
+        """Refuse more strings than any file needs: to get over them takes time."""
         self._strings -= count
         if self._strings < 0:
             raise Malformed(f"it holds more than {STRINGS} strings")
-        many, at = _many_strings(), self._at
-        while count >= CHUNK:
-            if self._filled - at < CHUNK_BYTES and self._filled < self._end - self._window_start:
-                self._at = at
-                self._fill(LENGTH.size)
-                at = 0
-            if found := many(self._window, at, self._filled):
-                at = found.end()
-            else:
-                self._at = at
-                self._skip_each(CHUNK)
-                at = self._at
-            count -= CHUNK
-        self._at = at
-        self._skip_each(count)
 
-    def _skip_each(self, count: int) -> None:
-        unpack, window, at = LENGTH.unpack_from, self._window, self._at
-        last = self._filled - LENGTH.size
-        for _ in range(count):
-            if at > last:
-                self._at = at
-                self._fill(LENGTH.size)
-                window, at = self._window, 0
-                last = self._filled - LENGTH.size
-            at += LENGTH.size + unpack(window, at)[0]
-        self._at = at
-        self._require(0)
-
-    def _fill(self, length: int) -> None:
+    def fill(self, length: int) -> None:
         """Move the window so that it starts here and holds at least *length* bytes."""
-        self._require(length)
-        position, kept = self.position, self._window[self._at : self._filled]
-        if length > len(self._window):
-            self._window = bytearray(length)
-        self._window[: len(kept)] = kept
+        self.require(length)
+        position, kept = self.position, self.window[self.at : self.filled]
+        if length > len(self.window):
+            self.window = bytearray(length)
+        self.window[: len(kept)] = kept
         self._file.seek(position + len(kept))
-        wanted = min(len(self._window), self._end - position)
-        self._filled = _read(self._file, memoryview(self._window)[:wanted], len(kept))
-        self._window_start, self._at = position, 0
-        if self._filled < length:
+        wanted = min(len(self.window), self._end - position)
+        self.filled = _read(self._file, memoryview(self.window)[:wanted], len(kept))
+        self._window_start, self.at = position, 0
+        if self.filled < length:
             raise Malformed("it became shorter while it was read")
 
-    def _require(self, length: int) -> None:
+    def require(self, length: int) -> None:
         if length <= self.remaining:
             return
         if self._end < self.size_bytes:
@@ -163,16 +144,3 @@ def _read(file: RawIOBase, window: memoryview, filled: int) -> int:
     while filled < len(window) and (found := file.readinto(window[filled:])):
         filled += found
     return filled
-
-
-@functools.cache
-def _many_strings() -> Callable[[bytearray, int, int], re.Match[bytes] | None]:
-    r"""A matcher of exactly CHUNK length-prefixed strings, each shorter than SHORT.
-
-    ``(?:\x05\0\0\0\0\0\0\0.{5}|…){64}+`` walks over a vocabulary in C. It is compiled at the first use. What it doesn't
-    match (a longer string, the end of the window) is walked over one by one.
-    """
-    common_first = sorted(range(SHORT), key=lambda length: abs(length - 8))  # alternatives are tried in their order
-    one = b"|".join(re.escape(LENGTH.pack(length)) + b".{%d}+" % length for length in common_first if length)
-    one += b"|" + re.escape(LENGTH.pack(0))
-    return re.compile(b"(?:%b){%d}+" % (one, CHUNK), re.DOTALL).match

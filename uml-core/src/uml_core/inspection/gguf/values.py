@@ -8,6 +8,7 @@ from struct import Struct
 from attrs import frozen
 
 from uml_core.inspection.gguf.cursor import LENGTH, STRING_BYTES, Cursor, Malformed, open_cursor
+from uml_core.inspection.gguf.strings import skip_strings
 from uml_core.inspection.gguf.tables import ARRAY, SCALARS, STRING, TYPE_NAMES
 
 KEPT_STRING_BYTES = 2**20
@@ -74,7 +75,7 @@ def _read_array(cursor: Cursor) -> tuple[object, ...] | LeftInFile:
         raise Malformed(f"it has an array of {count} elements, which is more than it can hold")
     array = LeftInFile(type, count, cursor.position)
     if type == STRING:
-        cursor.skip_strings(count)
+        skip_strings(cursor, count)
     else:
         cursor.skip(count * smallest)
     if cursor.position - array.offset > min(KEPT_ARRAY_BYTES, cursor.keeps_bytes):
