@@ -20,7 +20,8 @@ WORDS = [
 ]
 FORMATS = tuple(uml_model_formats())
 NAMES = [name for name, _ in seeds.json_files()]
-WEIGHTS = {
+WHOLE = {
+    "config.json": b'{"model_type": "llama"}',
     "model.safetensors": seeds.safetensors()[0],
     "adapter_model.safetensors": seeds.safetensors()[4],
     "model.onnx": seeds.onnx()[1],
@@ -30,12 +31,21 @@ WEIGHTS = {
 def check(work: Path, data: bytes) -> None:
     """The first byte says which file the others are."""
     name = NAMES[data[0] % len(NAMES)] if data else NAMES[0]
-    for other in (*NAMES, *WEIGHTS):
-        (work / other).unlink(missing_ok=True)
-    for other, weights in WEIGHTS.items():
-        (work / other).write_bytes(weights)
-    (work / "config.json").write_text('{"model_type": "llama"}')
+    _prepare(work)
     (work / name).write_bytes(data[1:])
+    try:
+        _read_all(work)
+    finally:
+        (work / name).unlink()
+
+
+def _prepare(work: Path) -> None:
+    for name, whole in WHOLE.items():
+        if not (work / name).exists():
+            (work / name).write_bytes(whole)
+
+
+def _read_all(work: Path) -> None:
     refusals = [refusal for format in FORMATS for refusal in _refusals(format, work)]
     if refusals:
         raise refusals[0]
@@ -44,7 +54,7 @@ def check(work: Path, data: bytes) -> None:
 def _refusals(format: ModelFormat, work: Path) -> Iterator[InvalidModelFileError]:
     file = work / f"model.{format.name}"
     for path in (work, file):
-        if file.name in WEIGHTS if path == file else format.claims(work, b""):
+        if file.name in WHOLE if path == file else format.claims(work, b""):
             try:
                 format.read(path)
             except InvalidModelFileError as refusal:

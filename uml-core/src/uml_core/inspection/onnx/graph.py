@@ -8,7 +8,7 @@ from collections import Counter
 from attrs import define, field
 
 from uml_core.inspection.file import shown
-from uml_core.inspection.onnx.node import Node, operator_of, read_node
+from uml_core.inspection.onnx.node import Node, constant_of, operator_of, read_node
 from uml_core.inspection.onnx.tables import LOOKED_INTO
 from uml_core.inspection.onnx.tensor import Tensor, read_sparse_tensor, read_tensor
 from uml_core.inspection.onnx.value import Value, read_value
@@ -24,8 +24,6 @@ GRAPH_FIELDS = frozenset((1, 2, 5, 10, 11, 12, 13, 14, 15, 16))
 UNREAD = frozenset((0x52, 0x6A, 0x72, 0x82))
 FUNCTION_FIELDS = frozenset((1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14))
 TRAINING_FIELDS = frozenset((1, 2, 3, 4))
-OUTSIDE = (b"\x70\x01", b"\x70\x81", b"\xf0\x00", b"\xf0\x80")
-"""How ``data_location = EXTERNAL`` starts in each way to write it; other bytes may look so too."""
 NUMBER = re.compile(rb"\x2a[\x00-\x7f]\x0a\x05value\x2a[\x00-\x7f](?:\x08[\x00-\x7f])*\x10[\x06\x07\x09]")
 """The attribute of a constant that is a few integers or truth values, as all exporters write it: no weights."""
 
@@ -101,7 +99,7 @@ def _read_node(wire: Wire, start: int, stop: int, *, into: Graph, depth: int) ->
     into.node_count += 1
     if into.node_count > NODES:
         raise Malformed(f"it has more than {NODES} operators")
-    operator = _short_way(wire, start, stop) if stop - start <= SMALL_NODE_BYTES else None
+    operator = _short_way(wire, start, stop, into) if stop - start <= SMALL_NODE_BYTES else None
     if operator is None:
         operator = _read_whole_node(wire, start, stop, into=into, depth=depth)
     into.operators[operator] += 1
@@ -109,17 +107,30 @@ def _read_node(wire: Wire, start: int, stop: int, *, into: Graph, depth: int) ->
         raise Malformed(f"it has more than {OPERATORS} kinds of operators, such as '{shown(operator)}'")
 
 
-def _short_way(wire: Wire, start: int, stop: int) -> str | None:
-    """The operator of a node that has nothing to look at; None for one that may."""
+def _short_way(wire: Wire, start: int, stop: int, into: Graph) -> str | None:
+    """The operator of a node that has nothing to look at but one tensor; None for one that may have more."""
     data, base = wire.window(start, stop - start)
-    operator, at = operator_of(data, start - base, stop - base)
+    end = stop - base
+    operator, at = operator_of(data, start - base, end)
     if operator == "Constant":
-        return operator if NUMBER.match(data, at, stop - base) and not _outside(data, at, stop - base) else None
-    return None if operator in LOOKED_INTO or _outside(data, at, stop - base) else operator
+        if NUMBER.match(data, at, end) and not _may_be_outside(data, at, end):
+            return operator
+        if place := constant_of(data, at, end):
+            _keep(into, read_tensor(wire, base + place[0], base + place[1]))
+            return operator
+        return None
+    return None if operator in LOOKED_INTO or _may_be_outside(data, at, end) else operator
 
 
-def _outside(data: bytes, at: int, end: int) -> bool:
-    return any(data.find(mark, at, end) >= 0 for mark in OUTSIDE)
+def _may_be_outside(data: bytes, at: int, end: int) -> bool:
+    """Whether ``data_location = EXTERNAL`` may be in there, in one of the ways to write it."""
+    find = data.find
+    return (
+        find(b"\x70\x01", at, end) >= 0
+        or find(b"\x70\x81", at, end) >= 0
+        or find(b"\xf0\x00", at, end) >= 0
+        or find(b"\xf0\x80", at, end) >= 0
+    )
 
 
 def _read_whole_node(wire: Wire, start: int, stop: int, *, into: Graph, depth: int) -> str:

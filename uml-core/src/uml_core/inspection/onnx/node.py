@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from uml_core.inspection.onnx.wire import Malformed, Wire, check_unread, signed
+from uml_core.inspection.onnx.wire import Malformed, Wire, check_unread, signed, varint
 
 INPUTS = 16
 ATTRIBUTES = 1_000
@@ -13,6 +14,12 @@ NODE_FIELDS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9))
 UNREAD = frozenset((0x12, 0x1A, 0x32, 0x3A, 0x42, 0x4A))
 ATTRIBUTE_FIELDS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 20, 21, 22, 23))
 UNREAD_IN_ATTRIBUTE = frozenset((0x15, 0x22, 0x3A, 0x3D, 0x40, 0x42, 0x4A, 0x6A, 0x72, 0x7A, 0xA0, 0xAA))
+VALUE = b"\x0a\x05value\x2a"
+TYPE = b"\xa0\x01\x04"
+LENGTH = rb"([\x80-\xff]{,3}[\x00-\x7f])"
+TENSOR = re.compile(rb"\x2a" + LENGTH + re.escape(VALUE) + LENGTH)
+"""The start of an attribute ``value`` that is a tensor; ``TYPE`` says so once more at its end."""
+
 BEFORE_OPERATOR = frozenset((0x0A, 0x12, 0x1A))
 
 Places = tuple[tuple[int, int], ...]
@@ -44,6 +51,19 @@ def operator_of(data: bytes, at: int, end: int) -> tuple[str | None, int]:
         if tag not in BEFORE_OPERATOR:
             break
     return None, at
+
+
+def constant_of(data: bytes, at: int, end: int) -> tuple[int, int] | None:
+    """Where the tensor of a constant is, whose one attribute starts at *at*; None if it isn't written as usual."""
+    usual = TENSOR.match(data, at, end)
+    if usual is None:
+        return None
+    attribute_end = usual.start(2) - len(VALUE) + varint(usual[1], 0, len(usual[1]))[0]
+    tensor_end = usual.end() + varint(usual[2], 0, len(usual[2]))[0]
+    whole = attribute_end == end and (
+        tensor_end == end or (tensor_end == end - 3 and data.startswith(TYPE, tensor_end))
+    )
+    return (usual.end(), tensor_end) if whole else None
 
 
 def read_node(wire: Wire, start: int, stop: int) -> Node:

@@ -48,10 +48,17 @@ def claims(path: Path, head: bytes) -> bool:
     The format has no magic number: another ending is only believed if the version stands first and a name after it.
     """
     if not head:
-        return any((path / name).is_file() for name in MARKS)
+        return _holds_parts(path)
     if path.suffix.lower() == ".onnx":
         return head[0] in FIRST_TAGS
     return len(head) > 2 and head[0] == 0x08 and 1 <= head[1] <= 64 and head[2] in (0x12, 0x3A)
+
+
+def _holds_parts(path: Path) -> bool:
+    try:
+        return is_folder(path) and not Folder(path).names.isdisjoint(MARKS)
+    except InvalidModelFileError:
+        return False
 
 
 def read(path: Path) -> ModelSource:

@@ -11,6 +11,7 @@ from uml_core.inspection.onnx.tables import DATA_TYPES
 from uml_core.inspection.onnx.wire import Malformed, Wire, check_unread, packed, signed
 
 DIMENSIONS = 64
+ENTRIES = 64
 TENSOR_FIELDS = frozenset(range(1, 17))
 UNREAD = frozenset((0x1A, 0x22, 0x25, 0x2A, 0x28, 0x32, 0x3A, 0x38, 0x52, 0x51, 0x5A, 0x58, 0x62, 0x82))
 """Tags of data and of notes; numbers may be packed or one by one."""
@@ -47,7 +48,7 @@ def read_tensor(wire: Wire, start: int, stop: int) -> Tensor:  # noqa: C901 - a 
     name, type, raw, external, entries = "", 0, None, 0, []
     for tag, value, end in wire.fields(start, stop):
         if tag == 0x08:
-            dimensions.append(signed(value))
+            dimensions.append(value if value < 2**63 else signed(value))
         elif tag == 0x0A:
             dimensions += map(signed, packed(wire.read(value, end)))
         elif tag == 0x10:
@@ -58,12 +59,12 @@ def read_tensor(wire: Wire, start: int, stop: int) -> Tensor:  # noqa: C901 - a 
             raw = end - value
         elif tag == 0x6A:
             entries.append((value, end))
+            if len(entries) > ENTRIES:
+                raise Malformed(f"tensor '{shown(name)}' says in more than {ENTRIES} words where its data is")
         elif tag == 0x70:
             external = value & 2**32 - 1
         elif tag not in UNREAD:
             check_unread(tag, TENSOR_FIELDS, "a tensor")
-        if max(len(dimensions), len(entries)) > DIMENSIONS:
-            raise Malformed(f"tensor '{shown(name)}' has more than {DIMENSIONS} dimensions or places")
     tensor = _tensor(name, type, dimensions)
     if external == 1:
         return tensor._replace(place=_place(name, dict(_entries(wire, entries))))
@@ -97,11 +98,13 @@ def read_entry(wire: Wire, start: int, stop: int, *, most: int) -> tuple[str, st
 def _tensor(name: str, type: int, dimensions: list[int]) -> Tensor:
     if type not in DATA_TYPES:
         raise Malformed(f"tensor '{shown(name)}' has the type {type}, which this version of UML doesn't know")
+    if len(dimensions) > DIMENSIONS:
+        raise Malformed(f"tensor '{shown(name)}' has more than {DIMENSIONS} dimensions")
     elements = math.prod(dimensions)
     if min(dimensions, default=0) < 0 or elements >= 2**63:
         raise Malformed(f"tensor '{shown(name)}' can't have the shape {tuple(dimensions)}")
     type_name, bits = DATA_TYPES[type]
-    return Tensor(name, type_name, tuple(dimensions), elements, -(-elements * bits // 8))
+    return Tensor(name, type_name, tuple(dimensions), elements, (elements * bits + 7) // 8)
 
 
 def _entries(wire: Wire, entries: list[tuple[int, int]]) -> Iterator[tuple[str, str]]:
