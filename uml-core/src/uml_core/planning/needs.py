@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from uml_core.types import Layer, ModelCard, Shape
 
 CELLS = 256
@@ -27,8 +29,16 @@ def needs_bytes(card: ModelCard, *, context_length: int, kv_bits: int = 16) -> i
     if card.shape is None:
         return round(card.size_bytes * (1 + UNKNOWN_PART)) + PROCESS_BYTES
     tokens = min(context_length, card.context_length or context_length)
-    cache = sum(_cache_bytes(layer, tokens, kv_bits) for layer in card.shape.layers)
+    cache = sum(count * _cache_bytes(layer, tokens, kv_bits) for layer, count in _counted(card.shape.layers))
     return card.size_bytes + cache + _computing_bytes(card.shape, tokens) + PROCESS_BYTES
+
+
+def _counted(layers: Iterable[Layer]) -> Iterable[tuple[Layer, int]]:
+    """Each layer once with its number: equal ones are mostly one object, and a list has thousands of models."""
+    counts: dict[int, tuple[Layer, int]] = {}
+    for layer in layers:
+        counts[id(layer)] = layer, counts.get(id(layer), (layer, 0))[1] + 1
+    return counts.values()
 
 
 def _cache_bytes(layer: Layer, tokens: int, kv_bits: int) -> int:
