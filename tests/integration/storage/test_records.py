@@ -117,7 +117,7 @@ def test_the_next_process_knows_the_same(remember, folder):
 
 @pytest.mark.parametrize(
     "cards",
-    [1, 1_200, *(pytest.param(cards, marks=pytest.mark.proof, id=f"proof-{i}") for i, cards in enumerate(KILLS))],
+    [1, 600, *(pytest.param(cards, marks=pytest.mark.proof, id=f"proof-{i}") for i, cards in enumerate(KILLS))],
 )
 def test_kill_while_a_scan_remembers(begin, folder, stored, cards):
     said = {}
