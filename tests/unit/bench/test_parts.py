@@ -34,8 +34,12 @@ def test_what_a_cache_gave_was_not_read(answer, clock):
 
 def test_an_answer_that_takes_too_long_is_cut_off(answer, clock):
     timing = timed(answer(1000, token_s=0.5), start_s=clock.now_s, limit_s=2)
-    assert timing == Timing(first_s=0.5, last_s=2.5, tokens=5, prompt_tokens=None)
+    assert timing == Timing(first_s=0.5, last_s=2.5, tokens=5, prompt_tokens=None, cut=True)
     assert timing.prompt_tokens_per_s is None
+
+
+def test_the_speed_of_one_that_hardly_moves(answer, clock):
+    assert timed(answer(9, token_s=4), start_s=clock.now_s, limit_s=2).decode_tokens_per_s == 0.25
 
 
 def test_a_model_that_only_thinks(answer, clock):

@@ -116,3 +116,16 @@ def test_with_the_default_threads_where_one_learned_nothing():
 
 def test_with_whatever_was_measured_last_if_the_default_was_not():
     assert speeds([profile(70, threads=3), profile(80, threads=4)], default=DEFAULT) == {"a": 70}
+
+
+def test_a_newer_run_counts_whatever_an_older_one_had_learned():
+    early = pairs((1, None, 50, None), (2, None, 90, None))
+    late = [profile(17, minutes=5), profile(23, backend="b", minutes=5)]
+    assert speeds([*late, *early], default=DEFAULT) == {"a": 17, "b": 23}
+    assert speed_of([*late, *early], "a", default=DEFAULT) == 90
+
+
+def test_a_run_of_one_backend_leaves_the_others_as_they_were():
+    early = [profile(50), profile(60, backend="b")]
+    assert speeds([profile(70, minutes=5), *early], default=DEFAULT) == {"a": 70, "b": 60}
+    assert speeds([profile(70, minutes=5, busy=True)], default=DEFAULT) == {}

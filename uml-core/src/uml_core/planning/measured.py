@@ -19,15 +19,15 @@ def profiles_here(registry: Registry, model_id: str, model: ModelCard) -> Sequen
 def speeds(profiles: Iterable[Profile], *, default: Pair) -> Mapping[str, float]:
     """Tokens a second of each backend that was measured by itself, to compare them by.
 
-    With what was learned for each, if that was tried with each; else with the default threads, as like with like.
+    Of each the newest run counts: with what it found best for threads, if each backend's did so; else with the default
+    threads, as like with like.
 
     :param profiles: of one model on this machine, the newest first
     :param default: threads and spin of a load that learned nothing
     """
-    measured = _benched(profiles)
-    backends = list(dict.fromkeys(profile.backend for profile in measured if not profile.busy))
-    all_tried = all(tried(measured, backend=backend, default=default) for backend in backends)
-    found = {backend: _speed(measured, backend, default=default, tuned=all_tried) for backend in backends}
+    runs = {backend: run for backend, run in _newest(_benched(profiles)).items() if _alone(run)}
+    tuned = all(tried(run, backend=backend, default=default) for backend, run in runs.items())
+    found = {backend: _speed(run, backend, default=default, tuned=tuned) for backend, run in runs.items()}
     return {backend: speed for backend, speed in found.items() if speed}
 
 
@@ -40,11 +40,25 @@ def _benched(profiles: Iterable[Profile]) -> list[Profile]:
     return [profile for profile in profiles if profile.source == "bench" and profile.decode_tokens_per_s]
 
 
+def _newest(profiles: Iterable[Profile]) -> Mapping[str, Sequence[Profile]]:
+    """The profiles of each backend's newest run."""
+    runs: dict[str, list[Profile]] = {}
+    for profile in profiles:
+        run = runs.setdefault(profile.backend, [])
+        if not run or run[0].measured == profile.measured:
+            run.append(profile)
+    return runs
+
+
+def _alone(profiles: Iterable[Profile]) -> list[Profile]:
+    return [profile for profile in profiles if not profile.busy]
+
+
 def _speed(profiles: Sequence[Profile], backend: str, *, default: Pair, tuned: bool) -> float | None:
     """The speed with what was learned, else with the default, else what was measured last."""
     better = learned(profiles, backend=backend, default=default) if tuned else None
     if better is not None:
         return better.speeds.idle
-    mine = [profile for profile in profiles if profile.backend == backend and not profile.busy]
+    mine = [profile for profile in _alone(profiles) if profile.backend == backend]
     usual = [profile for profile in mine if (profile.threads, profile.spin) == default] or mine
     return usual[0].decode_tokens_per_s if usual else None
