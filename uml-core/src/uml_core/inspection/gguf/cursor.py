@@ -74,10 +74,21 @@ class Cursor:
         return self.window[at : self.at]
 
     def ahead(self, length: int) -> bytes:
-        """Up to *length* of the bytes that come next, as many as the window holds and at least one unless it ends."""
-        if self.at >= self.filled and self.remaining > 0:
+        """The next *length* bytes, or fewer if the file ends before."""
+        if self.at + length > self.filled and not self.sees_end:
             self.fill(1)
         return bytes(self.window[self.at : min(self.at + length, self.filled)])
+
+    def skip_if(self, expected: bytes) -> bool:
+        """Skip what comes next if it is *expected*, and say whether it is."""
+        if self.at + len(expected) > self.filled:
+            if len(expected) > self.remaining:
+                return False
+            self.fill(len(expected))
+        if not self.window.startswith(expected, self.at, self.filled):
+            return False
+        self.at += len(expected)
+        return True
 
     def skip(self, length: int) -> None:
         self.require(length)

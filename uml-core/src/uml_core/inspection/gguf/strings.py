@@ -12,6 +12,7 @@ from uml_core.inspection.gguf.vocabularies import HEAD_BYTES, KEPT_BYTES, SEEN, 
 CHUNK = 256
 CHUNK_BYTES = 32 * 2**10  # so many strings of a vocabulary hardly ever have more
 SHORT = 128
+PART_BYTES = 64 * 2**10  # to compare so many at once needs no copy of them
 
 
 def skip_strings(cursor: Cursor, count: int) -> None:
@@ -28,21 +29,16 @@ def skip_strings(cursor: Cursor, count: int) -> None:
         return
     walk = _Walk(cursor, keeps=seen is not None)
     walk.over(count)
-    if array := walk.bytes():
-        SEEN.keep(count, array)
+    if kept := walk.kept():
+        SEEN.keep(count, kept)
 
 
-def _skip_same(cursor: Cursor, seen: bytes) -> bool:
-    """Skip what comes next if it is *seen*."""
-    start, done = cursor.position, 0
-    while done < len(seen):
-        some = cursor.ahead(len(seen) - done)
-        if not some or not seen.startswith(some, done):
-            cursor.back_to(start)
-            return False
-        done += len(some)
-        cursor.at += len(some)
-    return True
+def _skip_same(cursor: Cursor, seen: tuple[bytes, ...]) -> bool:
+    start = cursor.position
+    if all(cursor.skip_if(part) for part in seen):
+        return True
+    cursor.back_to(start)
+    return False
 
 
 class _Walk:
@@ -64,10 +60,10 @@ class _Walk:
             count -= CHUNK
         cursor.at = self._each(count, at)
 
-    def bytes(self) -> bytes | None:
-        """What was walked over, or None if it wasn't kept, not all read, or is more than is worth it."""
+    def kept(self) -> tuple[bytes, ...]:
+        """What was walked over, in parts, or nothing if it wasn't kept, not all read, or is more than is worth it."""
         self._keep(self._cursor.at)
-        return None if self._parts is None else b"".join(self._parts)
+        return tuple(self._parts or ())
 
     def _each(self, count: int, at: int) -> int:
         cursor, unpack = self._cursor, LENGTH.unpack_from
@@ -94,7 +90,8 @@ class _Walk:
         if self._parts is None or end > self._cursor.filled or self._size_bytes > KEPT_BYTES:
             self._parts = None
         else:
-            self._parts.append(bytes(self._cursor.window[self._from : end]))
+            window, places = self._cursor.window, range(self._from, end, PART_BYTES)
+            self._parts += (bytes(window[place : min(place + PART_BYTES, end)]) for place in places)
 
 
 @functools.cache

@@ -24,23 +24,23 @@ class Vocabularies:
 
     def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._arrays: OrderedDict[tuple[int, bytes], bytes] = OrderedDict()
+        self._arrays: OrderedDict[tuple[int, bytes], tuple[bytes, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def like(self, count: int, head: bytes) -> bytes | None:
-        """The kept array of *count* strings that starts with *head*: it may be the same one.
+    def like(self, count: int, head: bytes) -> tuple[bytes, ...] | None:
+        """The parts of the kept array of *count* strings that starts with *head*: it may be the same one.
 
-        None if none such was asked for before, and no bytes if none is kept yet.
+        None if none such was asked for before, and no parts if none is kept yet.
         """
         with self._lock:
-            array = self._arrays.pop((count, head), None)
-            self._arrays[count, head] = array or b""
+            parts = self._arrays.pop((count, head), None)
+            self._arrays[count, head] = parts or ()
             self._shrink()
-        return array
+        return parts
 
-    def keep(self, count: int, array: bytes) -> None:
+    def keep(self, count: int, parts: tuple[bytes, ...]) -> None:
         with self._lock:
-            self._arrays[count, array[:HEAD_BYTES]] = array
+            self._arrays[count, parts[0][:HEAD_BYTES]] = parts
             self._shrink()
 
     def forget(self) -> None:
@@ -48,8 +48,10 @@ class Vocabularies:
             self._arrays.clear()
 
     def _shrink(self) -> None:
-        while len(self._arrays) > NOTES or sum(map(len, self._arrays.values())) > self._most_bytes:
-            self._arrays.popitem(last=False)
+        size_bytes = sum(sum(map(len, parts)) for parts in self._arrays.values())
+        while size_bytes > self._most_bytes or len(self._arrays) > NOTES:
+            _, parts = self._arrays.popitem(last=False)
+            size_bytes -= sum(map(len, parts))
 
 
 SEEN = Vocabularies()
