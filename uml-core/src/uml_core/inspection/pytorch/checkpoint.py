@@ -80,7 +80,7 @@ def _read_pickles(file: FileIO, size_bytes: int, *, legacy: bool) -> Checkpoint:
     length = FIRST_BYTES
     while True:
         file.seek(0)
-        data = file.read(min(length, PICKLE_BYTES))
+        data = file.read(min(length, PICKLE_BYTES, size_bytes))
         try:
             return _read_legacy(data, size_bytes) if legacy else _read_bare(data)
         except CutOff:

@@ -13,7 +13,7 @@ from typing import Any
 from uml_core.inspection.pytorch.rebuild import rebuild, stored
 from uml_core.inspection.pytorch.values import Global, Made
 
-OPCODES = 2_000_000
+OPCODES = 1_000_000
 TEXT_BYTES = 4096
 GLOBALS = 1000
 U2, U4, U8, I4, F8 = Struct("<H"), Struct("<I"), Struct("<Q"), Struct("<i"), Struct(">d")

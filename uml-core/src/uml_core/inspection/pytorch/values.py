@@ -53,8 +53,18 @@ DTYPES = {
 """Classes of ``torch.storage`` and types of ``torch``, as safetensors calls what they hold."""
 
 BYTES = {
-    "C128": 16, "F64": 8, "I64": 8, "U64": 8, "C64": 8, "F32": 4, "I32": 4, "U32": 4,
-    "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
+    "C128": 16,
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+    "C64": 8,
+    "F32": 4,
+    "I32": 4,
+    "U32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I16": 2,
+    "U16": 2,
 }
 """Bytes of one element; 1 for the others."""
 
