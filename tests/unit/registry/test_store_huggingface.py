@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 import pytest
+
+from uml_core.inspection import inspect
+from uml_core.inspection.plugin import uml_model_formats
 
 COMMIT, OLDER = "a" * 40, "b" * 40
 
@@ -125,3 +129,32 @@ def test_where_the_cache_is(found, repository, tmp_path, model, platform, enviro
     repository(tmp_path / place, "acme/x", {"x-Q4_0.gguf": model()})
     named = {name: value.format(tmp=tmp_path) for name, value in environment.items()}
     assert [one.id for one in found("huggingface", platform, **named)] == ["acme/x:Q4_0"]
+
+
+def safetensors(name: str = "lm_head.weight") -> bytes:
+    header = json.dumps({name: {"dtype": "F32", "shape": [4, 2], "data_offsets": [0, 32]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(32)
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
+def test_a_folder_model_is_read_through_its_links(found, repository, cache, links):
+    config = json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 2}).encode()
+    files = {"config.json": config, "model.safetensors": safetensors(), "README.md": b"x"}
+    folder = repository(cache, "acme/Rocket", files, links=links)
+    (one,) = found("huggingface")
+    assert (one.id, one.path, one.size_bytes) == ("acme/Rocket", folder / "snapshots" / COMMIT, len(safetensors()))
+    card = inspect(one.path, list(uml_model_formats()))
+    assert (card.format, card.parameters, card.complete) == ("safetensors", 8, True)
+
+
+def test_a_folder_model_with_a_blob_that_is_gone_says_what_is_missing(found, repository, cache):
+    shards = {f"model-0000{number}-of-00002.safetensors": f"layer{number}" for number in (1, 2)}
+    index = json.dumps({"weight_map": {tensor: name for name, tensor in shards.items()}})
+    config = json.dumps({"model_type": "llama", "hidden_size": 2})
+    files = {"config.json": config.encode(), "model.safetensors.index.json": index.encode()}
+    files |= {name: safetensors(tensor) for name, tensor in shards.items()}
+    folder = repository(cache, "acme/Rocket", files)
+    (folder / "snapshots" / COMMIT / "model-00002-of-00002.safetensors").resolve().unlink()
+    (one,) = found("huggingface")
+    assert one.id == "acme/Rocket"
+    assert inspect(one.path, list(uml_model_formats())).missing == ("model-00002-of-00002.safetensors",)

@@ -319,7 +319,7 @@ def test_a_blobs_name_is_its_digest(put):
     (snapshot / "x-Q4_0.gguf").symlink_to(f"../../blobs/{digest}")
     (snapshot / "x-Q8_0.gguf").symlink_to(f"../../blobs/{other}")
     (snapshot / "x-F16.gguf").symlink_to(path / f"elsewhere/{digest}")
-    found = models(snapshot, name="o/x", blobs=path / "repo/blobs")
+    found = models(snapshot, name="o/x", root=path, blobs=path / "repo/blobs")
     assert [(model.variant, model.digest, model.size_bytes) for model in found] == [
         ("F16", None, 5),
         ("Q4_0", digest, 3),
@@ -366,14 +366,16 @@ def test_too_many_files_are_told(put, monkeypatch):
     )
 
 
-def test_many_files_and_a_huge_one_take_no_time(tmp_path):
-    for number in range(5_000):
+@pytest.mark.parametrize("count", [1_000, pytest.param(100_000, marks=pytest.mark.proof)])
+def test_many_files_and_a_huge_one_take_no_time(tmp_path, count):
+    """At most 5 s for each 1,000 models, whatever else lies there."""
+    for number in range(count):
         (tmp_path / f"{number}.txt").touch()
-    for number in range(1_000):
+    for number in range(200):
         (tmp_path / f"{number}-Q4_0.gguf").touch()
     with (tmp_path / "sparse.gguf").open("wb") as file:
         file.truncate(10 * 2**40 if sys.platform == "linux" else 2**30)
     before = time.process_time()
     found = models(tmp_path)
-    assert time.process_time() - before < 2.5
-    assert len(found) == 1_001
+    assert time.process_time() - before < 1 + count / 50_000
+    assert len(found) == 201

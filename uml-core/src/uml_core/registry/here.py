@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from uml_core.registry.links import DeadLink, Links, Target
@@ -27,12 +28,16 @@ MODULES = "modules.json"
 class Here:
     """The folder ``below`` the one that is searched; ``entries`` are those with names that can be typed and shown."""
 
-    def __init__(self, path: Path, below: str, *, entries: Mapping[str, os.DirEntry[str]], links: Links) -> None:
-        self.path = path
+    def __init__(self, place: str, below: str, *, entries: Mapping[str, os.DirEntry[str]], links: Links) -> None:
+        self.place = place
         self.below = below
         self.entries = entries
         self.problems: list[Unreadable] = []
         self._links = links
+
+    @cached_property
+    def path(self) -> Path:
+        return Path(self.place)
 
     def folders(self, suffixes: tuple[str, ...]) -> Iterator[str]:
         """The names of the folders to search next; what ends with one of *suffixes* is no folder of models."""
@@ -43,7 +48,7 @@ class Here:
             if entry.is_symlink():
                 if not name.lower().endswith(suffixes) and (problem := self._links.folder(entry)):
                     self.problems.append(problem)
-            elif _is_folder(entry) and not is_partial(name) and not (layers and name.partition("_")[0].isdigit()):
+            elif is_folder(entry) and not is_partial(name) and not (layers and name.partition("_")[0].isdigit()):
                 yield name
 
     def files(self, suffixes: tuple[str, ...], *, whole: bool = False) -> dict[str, Target]:
@@ -70,7 +75,7 @@ def is_partial(name: str) -> bool:
     return name.startswith(PARTIAL_STARTS)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
     except OSError:

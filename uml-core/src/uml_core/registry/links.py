@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import re
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from uml_core.inspection.file import shown
+from uml_core.registry.root import Root
 from uml_core.types import ModelFolder, Unreadable
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -36,65 +36,43 @@ class Links:
 
     def __init__(self, folder: ModelFolder) -> None:
         self._folder = folder
-        self._real: dict[str, str] = {}
+        self._root = Root(folder.root) if folder.root else None
+        self._blobs = str(folder.blobs) if folder.blobs else None
 
     def itself(self) -> Unreadable | None:
         """Say that the folder is not in its own store, but somewhere that a link leads to."""
-        path, root = self._folder.path, self._folder.root
-        if root is None:
-            return None
-        below = path.relative_to(root).parts if path.is_relative_to(root) else ("..",)
-        steps = itertools.accumulate(below, os.path.join, initial=str(root))
-        if ".." not in below and not any(map(os.path.islink, itertools.islice(steps, 1, None))):
-            return None
-        return None if _is_in(os.path.realpath(path), self._of(root)) else _out(path)
+        path = self._folder.path
+        return _out(path) if self._root and not self._root.has(str(path)) else None
 
     def file(self, entry: os.DirEntry[str]) -> Target | Unreadable | None:
         """What *entry* leads to; None for what is no file."""
         try:
             found = entry.stat()
-            place = self._target(entry.path) if self._folder.root or self._folder.blobs else None
         except OSError as error:
             return _dead(entry, error)
         if not stat.S_ISREG(found.st_mode):
             return None
-        if place is None:
+        if self._root is None:
             return Target(size_bytes=found.st_size)
-        if self._folder.root and not _is_in(place[0], self._of(self._folder.root)):
+        target = self._root.follow(entry.path)
+        if target is None and not self._root.has(entry.path):
             return _out(Path(entry.path))
-        return Target(size_bytes=found.st_size, digest=self._digest(*place))
+        return Target(size_bytes=found.st_size, digest=self._digest(target or ""))
 
     def folder(self, entry: os.DirEntry[str]) -> Unreadable | None:
         """Say that *entry* leads to a folder elsewhere; None if it does not, or to one that is searched anyway."""
+        if self._blobs:  # the hub links files only, and there are many that are none of a model
+            return None
         try:
-            elsewhere = entry.is_dir() and not _is_in(os.path.realpath(entry.path), self._of(self._folder.path))
+            elsewhere = entry.is_dir() and not Root(self._folder.path).has(entry.path)
         except OSError:
             return None
         why = f"'{shown(entry.name)}' is a link to a folder, and such links are not followed; {ADD}"
         return Unreadable(path=Path(entry.path), reason=why) if elsewhere else None
 
-    def _target(self, path: str) -> tuple[str, str]:
-        """The real folder and the name of a link's target; folders are remembered, since thousands lead into one."""
-        if os.name == "nt":  # a link's text is no usual path there
-            return os.path.split(os.path.realpath(path))
-        folder = self._of(os.path.dirname(path))  # noqa: PTH120 - no Path for each of many thousand files
-        parent, name = os.path.split(os.path.normpath(os.path.join(folder, os.readlink(path))))  # noqa: PTH115, PTH118
-        target = os.path.join(self._of(parent), name)  # noqa: PTH118
-        return os.path.split(os.path.realpath(target) if os.path.islink(target) else target)  # noqa: PTH114
-
-    def _digest(self, folder: str, name: str) -> str | None:
-        is_blob = self._folder.blobs and folder == self._of(self._folder.blobs) and SHA256.fullmatch(name)
-        return name if is_blob else None
-
-    def _of(self, folder: str | Path) -> str:
-        path = str(folder)
-        if path not in self._real:
-            self._real[path] = os.path.realpath(path)
-        return self._real[path]
-
-
-def _is_in(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+    def _digest(self, target: str) -> str | None:
+        folder, _, name = target.rpartition(os.sep)
+        return name if folder == self._blobs and SHA256.fullmatch(name) else None
 
 
 def _out(path: Path) -> Unreadable:

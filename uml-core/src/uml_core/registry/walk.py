@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uml_core.inspection.file import shown
 from uml_core.registry.found import Found
-from uml_core.registry.here import Here
+from uml_core.registry.here import ARIA2, MODULES, PIPELINE, Here, is_folder
 from uml_core.registry.links import Links
 from uml_core.registry.naming import named
 from uml_core.registry.parts import sets_of
@@ -22,10 +22,16 @@ DEPTH = 16
 ENTRIES = 400_000
 """As many names are looked at in one folder: a second or so, for what is no folder of models."""
 
-WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx", ".onnx_data", ".onnx.data")
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
 DATA = ("_data", ".data")
 """What follows the name of a file in the names of those that hold its tensors, as ONNX has them."""
 
+
+def _with_data(suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    return (*suffixes, *(suffix + end for suffix in suffixes for end in DATA))
+
+
+WEIGHTS_WITH_DATA = _with_data(WEIGHTS)
 log = logging.getLogger(__name__)
 
 
@@ -47,13 +53,14 @@ class _Search:
         self.problems: list[Unreadable] = []
         self._folder = folder
         self._formats = formats
-        self._marks = frozenset(mark for format in formats for mark in format.marks)
+        self._marks = {mark for format in formats for mark in format.marks}
+        self._suffixes = _suffixes(formats)
+        self._of_use = (*_with_data(self._suffixes), *WEIGHTS_WITH_DATA, ARIA2)
         self._links = Links(folder)
         self._entries = 0
 
     def found(self) -> Iterator[Found]:
         """Breadth first, so that what lies near the top is found also where there is too much below it."""
-        suffixes = _suffixes(self._formats)
         outside = self._links.itself()
         self.problems += filter(None, [outside])
         waiting = deque([] if outside else [("", 0)])
@@ -62,31 +69,38 @@ class _Search:
             here = self._here(below)
             yield from self._models(here)
             if depth < DEPTH:
-                waiting += ((f"{below}/{name}" if below else name, depth + 1) for name in here.folders(suffixes))
+                waiting += ((f"{below}/{name}" if below else name, depth + 1) for name in here.folders(self._suffixes))
             self.problems += here.problems
 
     def _here(self, below: str) -> Here:
-        path = self._folder.path / below
+        place = f"{self._folder.path}{os.sep}{below}" if below else str(self._folder.path)
         entries: dict[str, os.DirEntry[str]] = {}
-        here = Here(path, below, entries=entries, links=self._links)
+        here = Here(place, below, entries=entries, links=self._links)
         try:
-            with os.scandir(path) as listing:
+            with os.scandir(place) as listing:
                 for entry in listing:
                     self._entries += 1
                     if self._entries > ENTRIES:
                         here.problems.append(_too_many(self._folder.path))
                         break
-                    if _may_be_named(entry.name):
+                    if self._is_of_use(entry):
                         entries[entry.name] = entry
         except OSError as error:
-            here.problems += filter(None, [unreadable(path, error)])
+            here.problems += filter(None, [unreadable(Path(place), error)])
         return here
+
+    def _is_of_use(self, entry: os.DirEntry[str]) -> bool:
+        """Whether it can be, lead to, or say something of a model; most files can't."""
+        name = entry.name
+        marks = name in self._marks or name in (PIPELINE, MODULES)
+        known = marks or name.lower().endswith(self._of_use) or entry.is_symlink() or is_folder(entry)
+        return known and not name.startswith(".") and name.isprintable()  # else it could not be typed or shown
 
     def _models(self, here: Here) -> Iterator[Found]:
         owner = self._owner(here)
         if owner is not None:
             yield from _whole(here, self._formats[owner], rooted=self._folder.root is not None)
-        if suffixes := _suffixes(self._formats[:owner]):
+        if suffixes := self._suffixes if owner is None else _suffixes(self._formats[:owner]):
             yield from _single(here, suffixes)
 
     def _owner(self, here: Here) -> int | None:
@@ -103,9 +117,7 @@ def _whole(here: Here, format: ModelFormat, *, rooted: bool) -> Iterator[Found]:
     """The folder as a model, of the size of its weights; not where one of its files is a link out of the store."""
     problems = len(here.problems)
     here.files(format.marks, whole=True)
-    suffixes = format.suffixes or WEIGHTS
-    data = tuple(suffix + end for suffix in suffixes for end in DATA)
-    files = here.files((*suffixes, *data), whole=True)
+    files = here.files(_with_data(format.suffixes) or WEIGHTS_WITH_DATA, whole=True)
     if not (rooted and len(here.problems) > problems):
         size_bytes = sum(file.size_bytes for file in files.values())
         yield Found(below=here.below, path=here.path, size_bytes=size_bytes)
@@ -151,10 +163,6 @@ def _claims(format: ModelFormat, path: Path) -> bool:
     except Exception:  # a bug of one reader must not keep the others from the folder
         log.warning("format '%s' failed to look at '%s'", format.name, shown(path.name), exc_info=True)
         return False
-
-
-def _may_be_named(name: str) -> bool:
-    return not name.startswith(".") and name.isprintable()  # a control character could not be typed or shown
 
 
 def _too_many(folder: Path) -> Unreadable:

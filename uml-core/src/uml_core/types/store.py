@@ -39,7 +39,7 @@ class ModelFolder:
 
     They are called by their path in it; with a ``name`` such as ``org/name``, which is one model's, ``name:VARIANT``.
     Links to folders are not followed. Links to files are, but with a ``root``, as of a store that other programs fill,
-    only where they stay below it. Files in the folder ``blobs`` are called by their SHA-256, with links from ``path``.
+    only where they stay below it. Files in the folder ``blobs``, below ``root``, are called by their SHA-256.
     """
 
     path: Path

@@ -11,8 +11,9 @@ from pathlib import Path
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection.file import shown
 from uml_core.registry.parts import parts_beside
+from uml_core.registry.root import Root
 from uml_core.registry.stores.places import Places
-from uml_core.registry.stores.reading import entries, is_within, read_text, setting, value_in
+from uml_core.registry.stores.reading import entries, read_text, setting, value_in
 from uml_core.registry.variants import variant_of
 from uml_core.types import ModelStore, StoredModel, Unreadable
 
@@ -28,7 +29,7 @@ def store(places: Places) -> ModelStore:
 
     def list_models() -> Iterator[StoredModel | Unreadable]:
         for folder in folders:
-            yield from _models(folder, "", [])
+            yield from _models(folder, "", Root(folder))
 
     return ModelStore(name=NAME, list=list_models, folders=tuple(folder / MODELS for folder in folders))
 
@@ -43,30 +44,31 @@ def _data_folders(places: Places) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path or home / "data" for home, path in zip(homes, chosen, strict=True)))
 
 
-def _models(data: Path, below: str, problems: list[Unreadable]) -> Iterator[StoredModel | Unreadable]:
+def _models(data: Path, below: str, root: Root) -> Iterator[StoredModel | Unreadable]:
     folder = data / MODELS / below
+    problems: list[Unreadable] = []
     found = entries(folder, problems)
     if below and any(entry.name == CARD for entry in found):
-        yield _model(data, below)
+        yield _model(data, below, root)
     elif below.count("/") < DEPTH:
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
-                yield from _models(data, f"{below}/{entry.name}" if below else entry.name, [])
+                yield from _models(data, f"{below}/{entry.name}" if below else entry.name, root)
     yield from problems
 
 
-def _model(data: Path, id: str) -> StoredModel | Unreadable:
+def _model(data: Path, id: str, root: Root) -> StoredModel | Unreadable:
     folder = data / MODELS / id
     try:
         card = read_text(folder / CARD)
-        if (path := _named(data, card, "model_path")) is None:
+        if (path := _named(data, card, "model_path", root=root)) is None:
             return _unusable(folder, id, f"its {CARD} names no file in Jan's data folder")
         size_bytes = sum(part.stat().st_size for part in parts_beside(path))
     except InvalidModelFileError as error:
         return _unusable(folder, id, str(error).partition(";")[0])
     except OSError as error:
         return _unusable(folder, id, f"its file can't be read: {error.strerror}")
-    projector = _named(data, card, "mmproj_path")
+    projector = _named(data, card, "mmproj_path", root=root)
     name, variant = variant_of(id)
     return StoredModel(
         id=id,
@@ -84,10 +86,10 @@ def _unusable(folder: Path, id: str, why: str) -> Unreadable:
     return Unreadable(path=folder, reason=f"Jan's '{shown(id)}' can't be used: {why}; {way_out}")
 
 
-def _named(data: Path, card: str, key: str) -> Path | None:
+def _named(data: Path, card: str, key: str, *, root: Root) -> Path | None:
     """The file that *card* names under *key*, if it is in the data folder and stays there."""
     value = value_in(card, key, separator=":")
     if value is None or "\0" in value:
         return None
     path = data / value  # an absolute one replaces the folder
-    return path if is_within(path, data) else None
+    return path if root.has(str(path)) else None

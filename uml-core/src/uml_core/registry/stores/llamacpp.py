@@ -9,10 +9,11 @@ from pathlib import Path
 
 from uml_core.registry.parts import FileSet, sets_of
 from uml_core.registry.projectors import is_projector, of_model
+from uml_core.registry.root import Root
 from uml_core.registry.stores.downloads import Download, downloads
 from uml_core.registry.stores.huggingface import repositories
 from uml_core.registry.stores.places import Places
-from uml_core.registry.stores.reading import entries, is_within
+from uml_core.registry.stores.reading import entries
 from uml_core.registry.variants import variant_of
 from uml_core.types import ModelFolder, ModelStore, StoredModel, Unreadable
 
@@ -79,5 +80,5 @@ def _size_bytes(entry: os.DirEntry[str], folder: Path) -> int | None:
         found = entry.stat()
     except OSError:
         return None
-    outside = entry.is_symlink() and not is_within(Path(entry.path), folder)
+    outside = entry.is_symlink() and not Root(folder).has(entry.path)
     return found.st_size if stat.S_ISREG(found.st_mode) and not outside else None

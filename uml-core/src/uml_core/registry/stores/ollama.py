@@ -6,6 +6,7 @@ Its places: https://github.com/ollama/ollama/blob/main/docs/faq.mdx
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from attrs import frozen
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection.file import shown
+from uml_core.registry.root import Root
 from uml_core.registry.stores.manifest import Layer, blob, read_layers
 from uml_core.registry.stores.places import Places
-from uml_core.registry.stores.reading import entries, is_within
+from uml_core.registry.stores.reading import entries
 from uml_core.types import ModelStore, StoredModel, Unreadable
 
 NAME = "ollama"
@@ -60,13 +62,14 @@ class _Folder:
     def models(self) -> Iterator[StoredModel | Unreadable]:
         problems: list[Unreadable] = []
         found: dict[str, Path] = {}
+        root = Root(self.path)
         here = {entry.name for entry in self._entries(self.path, problems)}
         for manifests in MANIFESTS:
             if manifests in here:
                 for manifest, parts in self._manifests(self.path / manifests, (), problems):
                     found.setdefault(_name(parts), manifest)
         for name, manifest in found.items():
-            yield from self._model(name, manifest)
+            yield from self._model(name, manifest, root)
         yield from problems
 
     def _manifests(
@@ -83,13 +86,13 @@ class _Folder:
     def _entries(self, folder: Path, problems: list[Unreadable]) -> list[os.DirEntry[str]]:
         return entries(folder, problems, what=f"Ollama's folder '{shown(folder.name)}'", way_out=self.way_out)
 
-    def _model(self, name: str, manifest: Path) -> Iterator[StoredModel | Unreadable]:
+    def _model(self, name: str, manifest: Path, root: Root) -> Iterator[StoredModel | Unreadable]:
         """The model, the reason why it can't be used, or nothing for one that runs in Ollama's cloud."""
         try:
             layers = read_layers(manifest, self.path / "blobs")
             weights = [layer for layer in layers if layer.kind == "model"]
             if len(weights) == 1:
-                yield self._stored(name, weights[0], layers)
+                yield self._stored(name, weights[0], layers, root)
             elif weights or any(layer.kind == "tensor" for layer in layers):
                 why = "it is kept in pieces, which only Ollama can put together; fetch the model in another form"
                 yield Unreadable(path=manifest, reason=f"Ollama's '{shown(name)}' can't be used: {why}")
@@ -98,35 +101,35 @@ class _Folder:
             way_out = f"`ollama pull {shown(name)}` fetches it again"
             yield Unreadable(path=manifest, reason=f"Ollama's '{shown(name)}' can't be used: {why}; {way_out}")
 
-    def _stored(self, name: str, weights: Layer, layers: list[Layer]) -> StoredModel:
+    def _stored(self, name: str, weights: Layer, layers: list[Layer], root: Root) -> StoredModel:
         companions = [layer for layer in layers if layer.kind in ("projector", "adapter")]
         model, tag = name.rsplit(":", 1)
         return StoredModel(
             id=name,
-            path=self._file(weights),
+            path=self._file(weights, root),
             size_bytes=weights.size_bytes,
             store=NAME,
             name=model,
             variant=tag,
             digest=weights.digest,
-            companions=tuple(self._file(layer) for layer in companions),
+            companions=tuple(self._file(layer, root) for layer in companions),
         )
 
-    def _file(self, layer: Layer) -> Path:
+    def _file(self, layer: Layer, root: Root) -> Path:
         """The file of *layer*.
 
         :raises InvalidModelFileError: it isn't there, isn't whole, or isn't in this folder
         """
         path = blob(self.path / "blobs", layer.digest)
         try:
-            size_bytes = path.stat().st_size if path.is_file() else None
+            found = path.stat()
+        except FileNotFoundError:
+            raise InvalidModelFileError("a file of it is missing") from None
         except OSError as error:
             raise InvalidModelFileError(f"a file of it can't be read: {error.strerror}") from None
-        if size_bytes is None:
-            raise InvalidModelFileError("a file of it is missing")
-        if size_bytes != layer.size_bytes:
+        if found.st_size != layer.size_bytes or not stat.S_ISREG(found.st_mode):
             raise InvalidModelFileError("a file of it isn't whole")
-        if path.is_symlink() and not is_within(path, self.path):
+        if not root.has(str(path)):
             raise InvalidModelFileError("a file of it is a link out of Ollama's folder")
         return path
 

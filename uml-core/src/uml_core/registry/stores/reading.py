@@ -77,8 +77,3 @@ def entries(
         problems += filter(None, [unreadable(folder, error, what=what, way_out=way_out)])
         return []
     return sorted(found, key=lambda entry: entry.name)
-
-
-def is_within(path: Path, root: Path) -> bool:
-    """Whether *path* is below *root* also when all links are followed."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
