@@ -113,6 +113,18 @@ def test_stages_of_a_pipeline_and_a_window(folder):
     assert {(layer.kind, layer.window) for layer in source.shape.layers} == {("sliding", 512)}
 
 
+@pytest.mark.parametrize("more", [{"slide_key_value_cache": False}, {"layers": [0, 2]}])
+def test_a_window_that_is_not_what_the_layers_keep(folder, more):
+    configure(folder, decoder=DECODER | {"sliding_window": {"window_size": 512, **more}})
+    assert {layer.kind for layer in read(folder).shape.layers} == {"full"}
+
+
+def test_a_library_of_operators_is_code_out_of_the_folder(folder):
+    assert read(folder).hazards == ()
+    configure(folder, decoder=DECODER | {"session_options": {"custom_ops_library": "operators.so"}})
+    assert read(folder).hazards == ("remote-code",)
+
+
 @pytest.mark.parametrize(
     "name",
     ["/etc/hostname", "../model.onnx", "a/model.onnx", "a\\model.onnx", "C:model.onnx", "..", "a\0", ["x"], 7, {}],

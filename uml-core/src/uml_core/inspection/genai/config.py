@@ -35,7 +35,7 @@ TYPES = {
 
 @frozen(kw_only=True)
 class Config:
-    """What the file says. ``graphs`` and ``others`` are names of files beside it."""
+    """What the file says: ``graphs`` and ``others`` are names of files beside it, ``runs_code`` is about a library."""
 
     type: str
     context_length: int | None
@@ -43,6 +43,7 @@ class Config:
     others: tuple[str, ...]
     tasks: tuple[str, ...]
     shape: Shape | None
+    runs_code: bool
 
 
 def read_config(folder: Path) -> Config:
@@ -57,7 +58,7 @@ def read_config(folder: Path) -> Config:
             f"'{CONFIG}' of '{shown(folder.name)}' tells of no model with a decoder; build it again"
         )
     type = model.text("type") or ""
-    names = tuple(dict.fromkeys(_names(model)))
+    names = tuple(dict.fromkeys(name for part in _parts(model) for name in _names(part)))
     graphs = tuple(name for name in names if name.endswith(GRAPH))
     if not graphs:
         raise InvalidModelFileError(f"'{CONFIG}' of '{shown(folder.name)}' names no graph; write it again")
@@ -68,20 +69,27 @@ def read_config(folder: Path) -> Config:
         others=tuple(name for name in names if name not in graphs),
         tasks=_tasks(type, model),
         shape=_shape(model, decoder),
+        runs_code=any(_loads_library(part) for part in _parts(model)),
     )
 
 
-def _names(model: Facts) -> Iterator[str]:
-    for part in PARTS:
-        if told := model.part(part):
-            yield from _checked(told)
-            for stage in told.entries("pipeline") or []:
-                for name in Facts(CONFIG, stage if isinstance(stage, dict) else {}).values:
-                    if graph := Facts(CONFIG, stage).part(name):
-                        yield from _checked(graph)
+def _parts(model: Facts) -> Iterator[Facts]:
+    """The parts of the model, and the stages that one may be made of."""
+    for key in PARTS:
+        if part := model.part(key):
+            yield part
+            for stages in part.entries("pipeline") or []:
+                told = Facts(CONFIG, stages if isinstance(stages, dict) else {})
+                yield from filter(None, (told.part(name) for name in told.values))
 
 
-def _checked(part: Facts) -> Iterator[str]:
+def _loads_library(part: Facts) -> bool:
+    """Whether onnxruntime would load operators out of a library: native code that the file names."""
+    options = part.part("session_options")
+    return bool(options and options.has("custom_ops_library"))
+
+
+def _names(part: Facts) -> Iterator[str]:
     """The names of files that *part* has: an engine opens them wherever they lead."""
     for key in NAMES:
         name = part.values.get(key)
@@ -102,20 +110,27 @@ def _tasks(type: str, model: Facts) -> tuple[str, ...]:
     return (*found, "text-generation")
 
 
+def _window(decoder: Facts) -> int | None:
+    """How many tokens every layer keeps; a window of the inputs only, or of some layers, says nothing of that."""
+    sliding = decoder.part("sliding_window")
+    if sliding is None or sliding.has("layers") or sliding.flag("slide_key_value_cache") is False:
+        return None
+    return sliding.count("window_size") or None
+
+
 def _shape(model: Facts, decoder: Facts) -> Shape | None:
     """The dimensions of the decoder; its keys and values have the same length."""
     count, heads, length = (decoder.count(key) for key in ("num_hidden_layers", "num_attention_heads", "head_size"))
     kv_heads = decoder.count("num_key_value_heads") or heads
     if not count or not kv_heads or not length or count > LAYERS:
         return None
-    sliding = decoder.part("sliding_window")
-    window = sliding.count("window_size") if sliding and not sliding.has("layers") else None
+    window = _window(decoder)
     layer = Layer(
         kind="sliding" if window else "full",
         kv_heads=kv_heads,
         key_length=length,
         value_length=length,
-        window=window or None,
+        window=window,
     )
     return Shape(
         embedding_length=decoder.count("hidden_size") or 0,

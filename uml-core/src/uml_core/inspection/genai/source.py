@@ -68,6 +68,7 @@ def _source(folder: Folder, config: Config, graphs: list[Graph], found: dict[str
             *(name for name, file in found.items() if not file),
             *(name for graph in graphs for name in graph.external.missing),
         ),
+        hazards=("remote-code",) if config.runs_code else (),
         metadata={
             "model.type": config.type,
             "model.context_length": config.context_length,

@@ -16,7 +16,7 @@ from uml_core.inspection.onnx.wire import Malformed, Wire, check_unread
 
 GRAPHS_DEEP = 16
 NODES = 250_000
-TENSORS = 200_000
+TENSORS = 150_000
 VALUES = 10_000
 OPERATORS = 2_000
 SMALL_NODE_BYTES = 32 * 2**10

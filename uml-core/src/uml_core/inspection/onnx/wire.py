@@ -22,8 +22,9 @@ TAG_AND_LENGTH = 2 * LONGEST_VARINT
 FIRST_WINDOW_BYTES = 4096
 WINDOW_BYTES = 64 * 2**10
 LOADED_BYTES = 256 * 2**20
-FIELDS = 2_000_000
+FIELDS = 1_500_000
 TEXT_BYTES = 65_535
+TEXTS_BYTES = 32 * 2**20
 SHORT = "it ends within a number"
 
 Field = tuple[int, int, int]
@@ -42,6 +43,7 @@ class Wire:
         self._file = file
         self.loaded_bytes = 0
         self._fields = 0
+        self._texts_bytes = 0
         self._data = b""
         self._base = 0
 
@@ -59,12 +61,14 @@ class Wire:
         """
         data, base = self.window(start, TAG_AND_LENGTH)
         at, end, last = start - base, stop - base, len(data) - TAG_AND_LENGTH
-        count = 0
+        count, most = 0, FIELDS - self._fields  # what is small on a disk must not take minutes
         while at < end:  # most of the time of a header goes into this loop: no calls in what is usual
             if at > last and base + len(data) < self.size_bytes:
                 data, fresh = self.window(base + at, TAG_AND_LENGTH)
                 at, end, base, last = at + base - fresh, stop - fresh, fresh, len(data) - TAG_AND_LENGTH
             count += 1
+            if count > most:
+                raise Malformed(f"it describes itself in more than {FIELDS} fields")
             if at + 1 < end and data[at] < 0x80 and data[at + 1] < 0x80:
                 tag, value = data[at], data[at + 1]
                 kind = tag & 7
@@ -84,13 +88,7 @@ class Wire:
                 if at > end:
                     raise Malformed(SHORT)
                 yield tag, begin, at + base
-        self.count(count)
-
-    def count(self, fields: int) -> None:
-        """Take *fields* from those that may be read of one file: what is small on a disk must not take minutes."""
-        self._fields += fields
-        if self._fields > FIELDS:
-            raise Malformed(f"it describes itself in more than {FIELDS} fields")
+        self._fields += count
 
     def read(self, start: int, stop: int, *, most: int = TEXT_BYTES) -> bytes:
         """The bytes from *start* to *stop*.
@@ -105,6 +103,9 @@ class Wire:
         return data[start - base : stop - base]
 
     def text(self, start: int, stop: int, *, most: int = TEXT_BYTES) -> str:
+        self._texts_bytes += stop - start
+        if self._texts_bytes > TEXTS_BYTES:
+            raise Malformed(f"it has more than {TEXTS_BYTES // 2**20} MiB of names")
         return self.read(start, stop, most=most).decode("utf-8", "replace")
 
     def _load(self, start: int, length: int, *, near: bool) -> None:
