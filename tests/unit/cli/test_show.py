@@ -144,3 +144,12 @@ def test_what_is_not_there_is_said_with_what_was_meant(stores):
 def test_on_an_empty_machine_it_says_how_to_get_one(machine):
     with pytest.raises(ModelNotFoundError, match="`uml pull starter`"):
         machine.uml("show", "x")
+
+
+def test_a_file_is_shown_by_its_path_if_a_store_has_it(stores, monkeypatch):
+    assert stores.json("show", str(stores.models / "mine-Q4_0.gguf"))["id"] == "mine-Q4_0"
+    monkeypatch.chdir(stores.models)
+    assert stores.json("show", "./mine-Q4_0.gguf")["id"] == "mine-Q4_0"
+    elsewhere = stores.gguf(stores.home / "elsewhere.gguf")
+    with pytest.raises(ModelNotFoundError, match=f"'{elsewhere}' lies in none of the stores.*{stores.models}"):
+        stores.uml("show", str(elsewhere))

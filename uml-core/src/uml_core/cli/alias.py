@@ -28,6 +28,7 @@ def command(
 
     An alias works wherever a model is named, also over HTTP.
     """
+    from uml_core.cli.places import named
     from uml_core.cli.registry import open_registry
     from uml_core.errors import BadRequestError
     from uml_core.settings import read_settings
@@ -37,9 +38,10 @@ def command(
         raise BadRequestError(
             "say `uml alias NAME MODEL` to give a name, `uml alias --rm NAME` to take it away, `uml alias` to list all"
         )
-    with open_registry(read_settings(), writes=name is not None or remove is not None) as registry:
+    settings = read_settings()
+    with open_registry(settings, writes=name is not None or remove is not None) as registry:
         if name is not None and model is not None:
-            _tell(registry.set_alias(name, model), "'{alias}' is '{model}' from now on", json=json)
+            _tell(registry.set_alias(name, named(model, settings)), "'{alias}' is '{model}' from now on", json=json)
         elif remove is not None:
             _tell({"alias": remove, **registry.remove_alias(remove)}, "'{alias}' means no model any more", json=json)
         else:

@@ -22,11 +22,13 @@ def command(
     It stands first in `uml list`, and `uml rm` leaves it.
     """
     from uml_core.cli.output import plain, print_json, say
+    from uml_core.cli.places import named
     from uml_core.cli.registry import open_registry
     from uml_core.settings import read_settings
 
-    with open_registry(read_settings(), writes=True) as registry:
-        pinned = registry.pin(model, on=not off)
+    settings = read_settings()
+    with open_registry(settings, writes=True) as registry:
+        pinned = registry.pin(named(model, settings), on=not off)
     if json:
         print_json(pinned)
     else:

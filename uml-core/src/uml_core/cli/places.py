@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uml_core.cli.here import plugins_here
+from uml_core.cli.here import plugins_here, registry_here
+from uml_core.errors import ModelNotFoundError
 from uml_core.server.compose import registry_of
 
 if TYPE_CHECKING:
@@ -24,3 +26,21 @@ def places_of(model_id: str, settings: Settings) -> list[dict[str, Any]]:
     return [
         {"store": place.store, "id": place.id, "path": str(place.path), "own": place.store in own} for place in places
     ]
+
+
+def named(ref: str, settings: Settings) -> str:
+    """*ref*, or the id of the model that lies there if it is the path of a file: a registry knows no paths.
+
+    :raises ModelNotFoundError: there is such a file, but in no store
+    """
+    path = Path(ref).expanduser()
+    is_path = path.is_absolute() or ref.startswith(".") or path.is_file()
+    if not is_path or not path.exists():
+        return ref
+    model = registry_here(settings, warn=False).find(ref, allow_path=True)
+    if model.store == "path":
+        raise ModelNotFoundError(
+            f"'{ref}' lies in none of the stores that UML looks into; a link to it in '{settings.models_folder}' "
+            "would be found, and `uml run` takes it as it is"
+        )
+    return model.id

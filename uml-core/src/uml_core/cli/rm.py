@@ -28,13 +28,15 @@ def command(
     First it says what and how much, and asks. Models of other programs stay; it says how those remove them.
     """
     from uml_core.cli.output import ask, human_bytes, plain, print_json, say
+    from uml_core.cli.places import named
     from uml_core.cli.registry import open_registry
     from uml_core.settings import read_settings
 
     settings = read_settings()
     with open_registry(settings, writes=True) as registry:
-        view = registry.model(model)
-        place = _place(model, view, settings)
+        ref = named(model, settings)
+        view = registry.model(ref)
+        place = _place(ref, view, settings)
         _check(view, place)
         what = plain(f"'{place['id']}' ({human_bytes(view['size_bytes'])}{_path(place)})")
         if not yes:

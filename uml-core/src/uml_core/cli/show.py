@@ -24,13 +24,13 @@ def command(
     from uml_core.cli.model_page import MEASURED, lines, measured
     from uml_core.cli.output import print_json, stdout
     from uml_core.cli.page import print_page
-    from uml_core.cli.places import places_of
+    from uml_core.cli.places import named, places_of
     from uml_core.cli.registry import open_registry
     from uml_core.settings import read_settings
 
     settings = read_settings()
     with open_registry(settings) as registry:
-        view = registry.model(model)
+        view = registry.model(named(model, settings))
     places = places_of(view["id"], settings)
     if json:
         print_json({**view, "places": places})
