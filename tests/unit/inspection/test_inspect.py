@@ -44,8 +44,8 @@ def test_a_reader_that_fails_is_named(tiny, caplog):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"PK\x03\x04", r"'m\.gguf' is in no format that UML knows here \(gguf\)"),
-        (b"GGU", r"'m\.gguf' is in no format that UML knows here \(gguf\)"),
+        (b"PK\x03\x04", r"'m\.gguf' is in no format that UML knows here \(gguf, .*onnx\)"),
+        (b"GGU", r"'m\.gguf' is in no format that UML knows here \(gguf, .*onnx\)"),
         (b"GGML....", "is in no format"),
         (b"\n<!DOCTYPE html><html>", r"'m\.gguf' is a web page .*; download it again"),
         (b"version https://git-lfs.github.com/spec/v1\n", r"'m\.gguf' is a Git LFS pointer"),
