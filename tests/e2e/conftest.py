@@ -14,14 +14,19 @@ import openai
 import psutil
 import pytest
 
+OTHERS = ("UML_", "XDG_", "HF_", "HUGGINGFACE_", "OLLAMA_", "LLAMA_", "JAN_")
+
 
 class Gateway:
     """`uml serve` on a data folder of its own."""
 
     def __init__(self, folder, models, **environment):
         self.data = folder
+        home = folder / "home"  # with the models of no other program
+        home.mkdir(parents=True, exist_ok=True)
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("UML_")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(OTHERS)},
+            "HOME": str(home),
             "UML_DATA_DIR": str(folder),
             "UML_MODELS_DIR": str(models),
             "UML_CONFIG": str(folder / "uml.toml"),
@@ -114,7 +119,6 @@ def models(tmp_path_factory, smollm2):
 @pytest.fixture
 def gateway(tmp_path, models):
     made = Gateway(tmp_path / "data", models)
-    made.data.mkdir()
     yield made
     made.stop()
 

@@ -113,12 +113,15 @@ class Registry:
             source = inspect(model.path, self._formats)
         except InvalidModelFileError as error:
             if os.access(model.path, os.R_OK):  # else it's the user's rights that are wrong, which no signature tells
-                self.records.put_card(model, signature(model.path, ()), error)
+                self._remember(model, signature(model.path, ()), error)
             raise
         source = evolve(source, companions=tuple(dict.fromkeys((*source.companions, *model.companions))))
-        if now := signature(model.path, source.files):
-            self.records.put_card(model, now, source)
+        self._remember(model, signature(model.path, source.files), source)
         return source
+
+    def _remember(self, model: StoredModel, now: Signature, card: ModelCard | InvalidModelFileError) -> None:
+        if now and model.store in self._stores:  # a file that was named by its path is in no listing
+            self.records.put_card(model, now, card)
 
     def find(self, ref: str, *, allow_path: bool = False) -> StoredModel:
         """Find the model that *ref* names: id, alias, name of an offer that was fetched, or a part that fits only one.
