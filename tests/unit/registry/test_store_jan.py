@@ -83,6 +83,15 @@ def test_a_card_that_would_hang(found, data, imported):
     assert "'model.yml' is a pipe or a device" in problem.reason
 
 
+def test_models_of_other_engines_are_left_out(found, data, imported, write):
+    card = "model_path: mlx/models/x/model.safetensors\n"
+    write(data / "mlx/models/x/model.safetensors", b"x")
+    write(data / "mlx/models/x/model.yml", card)
+    write(data / "threads/t/thread.json", b"{}")
+    imported(data, "y")
+    assert [one.id for one in found("jan")] == ["y"]
+
+
 @pytest.mark.parametrize(
     ("platform", "environment", "place"),
     [

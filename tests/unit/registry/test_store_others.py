@@ -9,7 +9,7 @@ from uml_core.registry.plugin import BuiltinStores
 from uml_core.registry.stores.places import Places
 from uml_core.settings import RegistrySettings, read_settings
 
-ALL = ["folder", "starter", "folders", "huggingface", "ollama", "lmstudio", "llamacpp", "jan", "gpt4all", "textgen"]
+ALL = ["folder", "starter", "folders", "huggingface", "ollama", "lmstudio", "llama.cpp", "jan", "gpt4all", "textgen"]
 OTHERS = ALL[3:]
 
 

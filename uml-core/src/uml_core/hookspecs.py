@@ -80,20 +80,27 @@ def uml_model_stores() -> Iterable[ModelStore]:  # type: ignore[empty-body]
     When: once for each plugin, when the plugins are loaded. Called by: ``registry.Registry``, which calls each
     store's ``list()`` when somebody asks what is there, and ``offer(ref)`` for ``uml pull ref``.
 
+    ``list()`` must be quick (it is called for every listing and reads no model), fetch nothing and change nothing.
+    It gives a ``StoredModel`` where the store itself knows what a file is, a ``ModelFolder`` where the core
+    shall find the models (with ``root`` if other programs fill it: then no link leads out of it), and an
+    ``Unreadable`` with a sentence for what can't be read or used. A program that was never on this machine has nothing
+    to tell: its store is empty. Only a store of UML's own has ``remove``.
+
     :returns: zero or more stores; two stores of one name are a conflict that names both distributions
 
     Example::
 
+        def models_on_the_stick():
+            stick = Path("/media/stick")
+            if (stick / "locked").exists():
+                yield Unreadable(reason="the stick is locked; unlock it with its own program", path=stick)
+            else:
+                yield ModelFolder(path=stick / "models", root=stick)
+
+
         @hookimpl
         def uml_model_stores():
-            stick = Path("/media/stick")
-            yield ModelStore(
-                name="stick",
-                list=lambda: [
-                    StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="stick")
-                    for path in stick.glob("*.gguf")
-                ],
-            )
+            yield ModelStore(name="stick", list=models_on_the_stick, folders=(Path("/media/stick"),))
     """
 
 

@@ -111,7 +111,7 @@ class RegistrySettings(_Table):
     )
     disabled: Words = Field(
         default_factory=list,
-        description="stores to leave out: folder, folders, starter, huggingface, ollama, lmstudio, llamacpp, jan, "
+        description="stores to leave out: folder, folders, starter, huggingface, ollama, lmstudio, llama.cpp, jan, "
         "gpt4all, textgen, or a plugin's",
     )
     watch: bool = Field(default=False, description="look again by itself when a file comes or goes")
@@ -175,6 +175,9 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     plugins: PluginSettings = PluginSettings()
     models: dict[str, ModelSettings] = Field(default_factory=dict)
+    allow_pickles: bool = Field(
+        default=False, description="models stored as pickles (PyTorch's .bin, .pt, .pth) may be loaded"
+    )
     disabled_plugins: Words = Field(default_factory=list, description="UML_DISABLED_PLUGINS: never import these")
     strict_plugins: bool = Field(
         default=False, description="UML_STRICT_PLUGINS=1: a plugin that fails ends the program"

@@ -9,12 +9,12 @@ from attrs import field, frozen
 from uml_core import hookimpl
 from uml_core.registry.folder import FolderStore
 from uml_core.registry.starter import starter_offer
-from uml_core.registry.stores import folders, gpt4all, huggingface, jan, llamacpp, lmstudio, ollama, textgen
+from uml_core.registry.stores import folders, gpt4all, huggingface, jan, llama_cache, lmstudio, ollama, textgen
 from uml_core.registry.stores.places import Places
 from uml_core.settings import Settings
 from uml_core.types import ModelStore
 
-OTHERS = (huggingface, ollama, lmstudio, llamacpp, jan, gpt4all, textgen)
+OTHERS = (huggingface, ollama, lmstudio, llama_cache, jan, gpt4all, textgen)
 """Programs that keep models in places of their own; of the same bytes, the first one's is listed first."""
 
 

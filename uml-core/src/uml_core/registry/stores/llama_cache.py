@@ -17,7 +17,7 @@ from uml_core.registry.stores.reading import entries
 from uml_core.registry.variants import variant_of
 from uml_core.types import ModelFolder, ModelStore, StoredModel, Unreadable
 
-NAME = "llamacpp"
+NAME = "llama.cpp"
 SUFFIX = ".gguf"
 
 
