@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 
 import pytest
 
 from uml_core import API_VERSION, hookimpl
+from uml_core.client import UniversalClient
 from uml_core.types import LoadRequest, ModelStore, Profile, Unreadable
 
 CARD = {
@@ -407,3 +409,36 @@ def test_the_body_of_a_measurement_is_a_profile():
     profile = asked.to_profile("x")
     assert isinstance(profile, Profile)
     assert set(ProfileRequest.model_fields) == {name.name for name in Profile.__attrs_attrs__}
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb\x1b[31m", "a\u202eb".encode()])
+async def test_a_name_that_nobody_can_read_or_type_spoils_no_list(start_gateway, name):
+    gateway = await start_gateway()
+    path = gateway.registry.write("strange")
+    path.rename(path.parent / os.fsdecode(name + b".gguf"))
+    said = await gateway.http.get("/models")
+    assert {"broken", "org/model", "other"} <= {card["id"] for card in said.json()["data"]}
+    assert "\\u001b" not in said.text
+    for listing in ("/v1/models", "/profiles", "/recommendations"):
+        assert (await gateway.http.get(listing)).status_code == 200
+    job = (await gateway.http.post("/models/scan", json={"wait": True})).json()
+    assert job["state"] == "committed"
+
+
+async def test_a_name_with_signs_that_mean_something_in_an_address(start_gateway):
+    gateway = await start_gateway()
+    id = "é ü/?a=b&c#%2F+:d"
+    gateway.registry.write(id)
+    client = UniversalClient(gateway.url)
+
+    def use():
+        assert id in {card["id"] for card in client.models(query=id)}
+        assert client.model(id)["architecture"] == "llama"
+        assert client.set_alias(f"my {id}", id)["model"] == id
+        assert client.pin(f"my {id}")["model"] == id
+        assert client.profiles(id) == []
+        client.pin(id, False)
+        client.remove_alias(f"my {id}")
+        return client.remove(id)
+
+    assert (await asyncio.to_thread(use))["removed"] == ["?a=b&c#%2F+:d.gguf"]

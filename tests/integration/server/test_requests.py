@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from uml_core import hookimpl
 from uml_core.types import Task, WorkerState
 
+ALIAS = {"models": {"org/model": {"alias": "alias"}}}
+
 
 async def test_completions_are_forwarded(start_gateway, wire):
     gateway = await start_gateway(wire.bytes(wire.json({"choices": []})))
@@ -26,14 +28,14 @@ async def test_completions_are_forwarded(start_gateway, wire):
 
 @pytest.mark.parametrize("model", [None, "", "org/model", "alias"])
 async def test_the_loaded_model_answers_to_its_names_and_to_none(start_gateway, wire, model):
-    gateway = await start_gateway(wire.bytes(wire.json({})))
+    gateway = await start_gateway(wire.bytes(wire.json({})), tables=ALIAS)
     assert (await gateway.chat(model=model)).status_code == 200
     assert gateway.worker.asked[0].json()["model"] == "org/model"
     assert gateway.supervisor.loads == []
 
 
 async def test_the_loaded_model_is_found_without_a_look_at_the_disk(start_gateway, wire):
-    gateway = await start_gateway(wire.bytes(wire.json({})))
+    gateway = await start_gateway(wire.bytes(wire.json({})), tables=ALIAS)
     for model in ("org/model", "org/model", "alias", "alias", "alias"):
         await gateway.chat(model=model)
     assert gateway.registry.finds == 1
@@ -55,7 +57,7 @@ async def test_an_unknown_model_leaves_the_loaded_one_alone(start_gateway):
 
 
 async def test_a_known_model_is_loaded_on_demand(start_gateway, wire):
-    gateway = await start_gateway(wire.bytes(wire.json({})), loaded=None)
+    gateway = await start_gateway(wire.bytes(wire.json({})), loaded=None, tables=ALIAS)
     assert (await gateway.chat(model="alias")).status_code == 200
     assert [load.model for load in gateway.supervisor.loads] == ["org/model"]
 
@@ -68,7 +70,7 @@ async def test_a_long_load_is_answered_with_ask_again(start_gateway):
 
 
 async def test_autoload_off(start_gateway, wire):
-    gateway = await start_gateway(wire.bytes(wire.json({})), server={"autoload": False})
+    gateway = await start_gateway(wire.bytes(wire.json({})), server={"autoload": False}, tables=ALIAS)
     refused = await gateway.chat(model="other")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "model_not_loaded")
     assert "uml load other" in refused.json()["error"]["message"]

@@ -27,3 +27,12 @@ def test_the_last_news_may_come_after_the_end():
         return StorageNews()
 
     asyncio.run(made())("recovered", {})
+
+
+async def test_whoever_remembers_the_rows_puts_them_into_a_new_database_before_anything_else():
+    news, told = StorageNews(), []
+    news.on_new = lambda: told.append("new")
+    await asyncio.to_thread(news, "degraded", {})
+    assert told == []
+    await asyncio.to_thread(news, "corrupt", {"kept": "elsewhere"})
+    assert told == ["new"]
