@@ -29,7 +29,7 @@ run(settings, on_ready=lambda gateway: print(gateway.url, flush=True))
 OTHERS = ("HF_", "HUGGINGFACE_", "LLAMA_", "OLLAMA_", "XDG_")
 """What the variables begin with that would lead to models of the person who runs the tests."""
 TOKENS = [f"token {number}" for number in range(4000)]
-MODELS = 300
+MODELS = 200
 
 
 @contextlib.contextmanager
@@ -95,8 +95,6 @@ def test_a_kill_in_a_scan_loses_nothing_that_was_read(tmp_path):
         assert 20 <= seen <= report["unchanged"] < MODELS
         assert report["read"] == MODELS - report["unchanged"]
         assert (client.model("first")["id"], client.model("m001")["pinned"]) == ("m000", True)
-        again = client.scan()["report"]
-        assert (again["unchanged"], again["read"]) == (MODELS, 0)
     with served(tmp_path) as (process, client):
         cards = client.models()
         assert len(cards) == MODELS
