@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import pytest
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection import safetensors
+from uml_core.inspection.huggingface import make_config, read_quantization
+from uml_core.inspection.huggingface.shape import is_encoder, read_shape
+from uml_core.inspection.huggingface.tasks import modalities, read_tasks
 from uml_core.testing.safetensors import write_safetensors
 from uml_core.types import Layer
 
@@ -217,6 +222,49 @@ def test_what_has_another_type_than_it_should_is_as_if_it_were_not_there(read, c
 def test_numbers_that_no_model_has(read, config):
     with pytest.raises(InvalidModelFileError, match=r"'config\.json' says .* download it again"):
         read(config)
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(30_000, marks=pytest.mark.proof)])
+def test_any_values_under_any_of_the_keys(rounds):
+    """A configuration gives facts, or an error with a sentence; never another exception."""
+    chance = random.Random(11)
+    known = [json.loads(path.read_text()) for path in sorted(CONFIGS.iterdir())]
+    values = (
+        None,
+        True,
+        False,
+        0,
+        1,
+        3,
+        -1,
+        2.5,
+        64,
+        2**31,
+        2**80,
+        "",
+        "x",
+        "auto",
+        "M*-E",
+        [],
+        [1],
+        ["x", None],
+        {},
+        {"a": 1},
+    )
+    keys = sorted({key for one in known for part in (one, one.get("text_config", {})) for key in part})
+    for _ in range(rounds):
+        values_of = chance.choice(known) | {
+            chance.choice(keys): chance.choice(values) for _ in range(chance.randint(1, 6))
+        }
+        config = make_config(values_of)
+        with contextlib.suppress(InvalidModelFileError):
+            read_quantization(config.top)
+            config.context_length({"model_max_length": chance.choice(values)})
+            config.metadata()
+            tasks = read_tasks(config.top, config.architecture, embeds=False, tag=None)
+            assert set(modalities(tasks)) <= {"text", "image", "audio"}
+            shape = read_shape(config.text, keeps=not is_encoder(config.top, config.text))
+            assert shape is None or all(isinstance(layer, Layer) for layer in shape.layers)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def test_names(told, name):
 
 
 def test_mlx_has_a_place_of_its_own():
-    found = read_quantization(make_config({"quantization": {"group_size": 64, "bits": 4}}).top)
+    told = {"group_size": 64, "bits": 4}
+    found = read_quantization(make_config({"quantization": told, "quantization_config": told}).top)
     assert found
     assert found.name == "mlx-4bit"
 

@@ -21,6 +21,8 @@ from uml_core.errors import InvalidModelFileError
 from uml_core.inspection import inspect, plugin
 from uml_core.inspection.pytorch import claims, read_checkpoint
 from uml_core.inspection.pytorch.machine import Machine, Malformed
+from uml_core.testing.gguf import write_gguf
+from uml_core.testing.safetensors import write_safetensors
 
 DATA = Path(__file__).parents[2] / "data" / "pytorch"
 FORMATS = tuple(plugin.uml_model_formats())
@@ -312,3 +314,16 @@ def test_a_pickle_of_more_than_is_read(tmp_path):
 )
 def test_claims(name, head, claimed):
     assert claims(Path("/nowhere") / name, head) is claimed
+
+
+def test_one_file_that_is_two(tmp_path):
+    """What stands first decides, as it does for engines; nothing goes by the name or by the end."""
+    archive = zipped(b"\x80\x02}.")
+    gguf = write_gguf(tmp_path / "a.pt", {"general.architecture": "llama"}, tensors={"a": (32,)})
+    gguf.write_bytes(gguf.read_bytes() + archive)
+    assert inspect(gguf, FORMATS).format == "gguf"
+    (other := tmp_path / "b.gguf").write_bytes(archive)
+    assert inspect(other, FORMATS).format == "pytorch"
+    weights = write_safetensors(tmp_path / "c.safetensors", {"a.weight": ("U8", (len(archive),))})
+    weights.write_bytes(weights.read_bytes()[: -len(archive)] + archive)
+    assert inspect(weights, FORMATS).format == "safetensors"

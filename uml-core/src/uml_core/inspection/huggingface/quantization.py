@@ -45,9 +45,9 @@ def read_quantization(config: Facts) -> Quantization | None:
     """What *config* or its text part says; None if the weights are plain numbers."""
     text = config.part("text_config")
     told = config.part("quantization_config") or (text.part("quantization_config") if text else None)
-    if told:
-        return _named(told)
-    mlx = config.part("quantization")
+    if told and (found := _named(told)):
+        return found
+    mlx = config.part("quantization")  # a copy of it, without a method, is where transformers has its own
     if mlx and (bits := mlx.count("bits")):
         return Quantization(name=f"mlx-{bits}bit", method="mlx", bits=bits)
     return None
@@ -159,5 +159,6 @@ NAMES: dict[str, Callable[[Facts], Quantization]] = {
     "quanto": _quanto,
     "mxfp4": _fixed("MXFP4", 4),
     "modelopt": _modelopt,
+    "bitnet": _fixed("bitnet", 2),
     "eetq": _fixed("int8", 8),
 }
