@@ -101,7 +101,10 @@ def test_a_blob_that_is_gone_is_told(found, repository, cache, model):
     folder = repository(cache, "acme/x", {"x-Q4_0.gguf": model()})
     next((folder / "blobs").iterdir()).unlink()
     (problem,) = found("huggingface")
-    assert problem.reason == ("'x-Q4_0.gguf' is a link to a file that is gone; download it again, or remove the link")
+    assert problem.reason == (
+        "'x-Q4_0.gguf' in the store 'huggingface' is a link to a file that is gone; download it again, or remove the "
+        "link"
+    )
 
 
 def test_a_repository_that_lies_elsewhere_is_refused(found, repository, cache, tmp_path, model):
@@ -109,7 +112,10 @@ def test_a_repository_that_lies_elsewhere_is_refused(found, repository, cache, t
     cache.mkdir(parents=True)
     (cache / "models--acme--x").symlink_to(tmp_path / "elsewhere/models--acme--x")
     (problem,) = found("huggingface")
-    assert f"'{COMMIT}' is a link out of its store; add the folder that it leads to to `folders`" in problem.reason
+    assert (
+        f"'{COMMIT}' in the store 'huggingface' is a link out of it; add the folder that it leads to to `folders`"
+        in problem.reason
+    )
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])

@@ -67,8 +67,8 @@ def test_links_that_lead_out_are_told(found, write, home, tmp_path, model):
     (repository / "x.gguf").symlink_to(tmp_path / "elsewhere/x.gguf")
     (repository.parent / "c").symlink_to(tmp_path / "elsewhere")
     assert sorted(one.reason.partition(";")[0] for one in found("lmstudio")) == [
-        "'c' is a link out of its store",
-        "'x.gguf' is a link out of its store",
+        "'c' in the store 'lmstudio' is a link out of it",
+        "'x.gguf' in the store 'lmstudio' is a link out of it",
     ]
 
 
@@ -82,4 +82,4 @@ def test_a_publisher_that_is_closed(open_folder, as_nobody, places, write, model
     store = lmstudio.store(evolve(places(), home=open_folder))
     with as_nobody():
         (problem,) = store.list()
-    assert problem.reason.startswith("'a' can't be read by this user; give read permission")
+    assert problem.reason.startswith("'a' in the store 'lmstudio' can't be read by this user; give read permission")

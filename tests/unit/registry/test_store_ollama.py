@@ -242,7 +242,7 @@ def test_a_folder_of_its_service_that_is_closed(open_folder, as_nobody, pulled, 
         (problem,) = store.list()
     name = "registry.ollama.ai" if "/manifests/" in closed else "models"
     assert problem.reason == (
-        f"Ollama's folder '{name}' can't be read by this user; let Ollama's group read it (`sudo chmod -R g+rX "
+        f"'{name}' in the store 'ollama' can't be read by this user; let Ollama's group read it (`sudo chmod -R g+rX "
         "/usr/share/ollama`, or where its service has its home), and join that group (`sudo usermod -aG ollama $USER`)"
     )
 

@@ -259,8 +259,8 @@ def test_links_that_lead_nowhere_are_told(put, tmp_path):
     (path / "dead.gguf").symlink_to(tmp_path / "gone")
     (path / "loop.gguf").symlink_to(path / "loop.gguf")
     assert [problem.reason for problem in problems(path)] == [
-        "'dead.gguf' is a link to a file that is gone; download it again, or remove the link",
-        "'loop.gguf' is a link that leads back to itself; remove it",
+        "'dead.gguf' in the store 's' is a link to a file that is gone; download it again, or remove the link",
+        "'loop.gguf' in the store 's' is a link that leads back to itself; remove it",
     ]
 
 
@@ -274,8 +274,8 @@ def test_links_to_folders_are_told_and_not_followed(put, tmp_path):
     assert ids(path) == {"sub/a": 1}
     (problem,) = problems(path)
     assert problem.reason == (
-        "'folder' is a link to a folder, and such links are not followed; add the folder that it leads to to `folders` "
-        "of [registry] in uml.toml"
+        "'folder' in the store 's' is a link to a folder, and such links are not followed; add the folder that it "
+        "leads to to `folders` of [registry] in uml.toml"
     )
 
 
@@ -291,7 +291,7 @@ def test_links_out_of_another_programs_store_are_refused(put, tmp_path):
     assert ids(store, root=store) == {"a": 1, "in": 4, "sub/inside": 4}
     told = [problem.reason for problem in problems(store, root=store)]
     assert len(told) == 5
-    assert "'out.gguf' is a link out of its store; add the folder that it leads to to `folders`" in told[1]
+    assert "'out.gguf' in the store 's' is a link out of it; add the folder that it leads to to `folders`" in told[1]
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -346,7 +346,7 @@ def test_a_folder_that_cannot_be_read_is_told(open_folder, as_nobody):
     assert model.id == "a"
     assert problem.path == open_folder / "closed"
     assert problem.reason == (
-        "'closed' can't be read by this user; give read permission on it and on the folders above it"
+        "'closed' in the store 's' can't be read by this user; give read permission on it and on the folders above it"
     )
 
 
@@ -362,7 +362,8 @@ def test_too_many_files_are_told(put, monkeypatch):
     assert len(ids(path)) <= 20
     (problem,) = problems(path)
     assert problem.reason == (
-        "'models' has more than 20 files, and only these were looked at; name the folder of models in it instead"
+        "'models' in the store 's' has more than 20 files, and only these were looked at; name the folder of "
+        "models in it instead"
     )
 
 

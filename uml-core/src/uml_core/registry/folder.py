@@ -10,7 +10,6 @@ from attrs import frozen
 
 from uml_core.errors import ConflictError, PermissionDeniedError, UMLError
 from uml_core.inspection.file import shown
-from uml_core.inspection.plugin import uml_model_formats
 from uml_core.registry.parts import parts_beside
 from uml_core.registry.variants import variant_of
 from uml_core.registry.walk import walk
@@ -70,6 +69,8 @@ class FolderStore:
 
 
 def _check_alone(model: StoredModel) -> None:
+    from uml_core.inspection.plugin import uml_model_formats  # all readers, for what happens once in a while
+
     others = [
         found.path.relative_to(model.path).as_posix()
         for found in walk(ModelFolder(path=model.path), [*uml_model_formats()], store="")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from uml_core.inspection.file import shown
 from uml_core.registry.root import Root
+from uml_core.registry.unreadable import called
 from uml_core.types import ModelFolder, Unreadable
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -34,29 +34,30 @@ class DeadLink(Unreadable):
 class Links:
     """Follows the links of one folder; a link to a folder is never entered."""
 
-    def __init__(self, folder: ModelFolder) -> None:
+    def __init__(self, folder: ModelFolder, store: str) -> None:
         self._folder = folder
+        self._store = store
         self._root = Root(folder.root) if folder.root else None
         self._blobs = str(folder.blobs) if folder.blobs else None
 
     def itself(self) -> Unreadable | None:
         """Say that the folder is not in its own store, but somewhere that a link leads to."""
         path = self._folder.path
-        return _out(path) if self._root and not self._root.has(str(path)) else None
+        return self._out(path) if self._root and not self._root.has(str(path)) else None
 
     def file(self, entry: os.DirEntry[str]) -> Target | Unreadable | None:
         """What *entry* leads to; None for what is no file."""
         try:
             found = entry.stat()
         except OSError as error:
-            return _dead(entry, error)
+            return self._dead(Path(entry.path), error)
         if not stat.S_ISREG(found.st_mode):
             return None
         if self._root is None:
             return Target(size_bytes=found.st_size)
         target = self._root.follow(entry.path)
         if target is None and not self._root.has(entry.path):
-            return _out(Path(entry.path))
+            return self._out(Path(entry.path))
         return Target(size_bytes=found.st_size, digest=self._digest(target or ""))
 
     def folder(self, entry: os.DirEntry[str]) -> Unreadable | None:
@@ -67,24 +68,21 @@ class Links:
             elsewhere = entry.is_dir() and not Root(self._folder.path).has(entry.path)
         except OSError:
             return None
-        why = f"'{shown(entry.name)}' is a link to a folder, and such links are not followed; {ADD}"
-        return Unreadable(path=Path(entry.path), reason=why) if elsewhere else None
+        path, why = Path(entry.path), "is a link to a folder, and such links are not followed"
+        return Unreadable(path=path, reason=f"{called(path, self._store)} {why}; {ADD}") if elsewhere else None
 
     def _digest(self, target: str) -> str | None:
         folder, _, name = target.rpartition(os.sep)
         return name if folder == self._blobs and SHA256.fullmatch(name) else None
 
+    def _out(self, path: Path) -> Unreadable:
+        return Unreadable(path=path, reason=f"{called(path, self._store)} is a link out of it; {ADD}")
 
-def _out(path: Path) -> Unreadable:
-    return Unreadable(path=path, reason=f"'{shown(path.name)}' is a link out of its store; {ADD}")
-
-
-def _dead(entry: os.DirEntry[str], error: OSError) -> Unreadable:
-    name = shown(entry.name)
-    if error.errno == errno.ELOOP:
-        why = f"'{name}' is a link that leads back to itself; remove it"
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        why = f"'{name}' is a link to a place that this user can't read; give read permission there"
-    else:
-        why = f"'{name}' is a link to a file that is gone; download it again, or remove the link"
-    return DeadLink(path=Path(entry.path), reason=why)
+    def _dead(self, path: Path, error: OSError) -> Unreadable:
+        if error.errno == errno.ELOOP:
+            why = "is a link that leads back to itself; remove it"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            why = "is a link to a place that this user can't read; give read permission there"
+        else:
+            why = "is a link to a file that is gone; download it again, or remove the link"
+        return DeadLink(path=path, reason=f"{called(path, self._store)} {why}")

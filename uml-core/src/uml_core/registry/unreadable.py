@@ -9,15 +9,17 @@ from uml_core.inspection.file import shown
 from uml_core.types import Unreadable
 
 
-def unreadable(path: Path, error: OSError, *, what: str | None = None, way_out: str | None = None) -> Unreadable | None:
+def called(path: Path, store: str) -> str:
+    """What a sentence calls *path*: no more than its last part, since it goes over HTTP too, and where that is."""
+    return f"'{shown(path.name)}' in the store '{store}'"
+
+
+def unreadable(path: Path, error: OSError, *, store: str, way_out: str | None = None) -> Unreadable | None:
     """The sentence for *error*, met at *path*; None if there is just nothing there.
 
-    The sentence has no more of *path* than its last part: it goes over HTTP too.
-
-    :param what: what is there, in words
     :param way_out: what to do for permission to read it
     """
-    name = what or f"'{shown(path.name)}'"
+    name = called(path, store)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return None
     if error.errno in (errno.EACCES, errno.EPERM):

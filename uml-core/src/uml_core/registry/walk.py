@@ -15,7 +15,7 @@ from uml_core.registry.links import Links
 from uml_core.registry.naming import named
 from uml_core.registry.parts import sets_of
 from uml_core.registry.projectors import is_projector, of_model
-from uml_core.registry.unreadable import unreadable
+from uml_core.registry.unreadable import called, unreadable
 from uml_core.types import ModelFolder, ModelFormat, StoredModel, Unreadable
 
 DEPTH = 16
@@ -42,21 +42,22 @@ def walk(folder: ModelFolder, formats: Sequence[ModelFormat], *, store: str) -> 
     the others belong to it. The parts of a split model are one, and projectors are companions of the models beside
     them. Hidden, unfinished and unprintable names are left out.
     """
-    search = _Search(folder, formats)
+    search = _Search(folder, formats, store)
     found = sorted(search.found(), key=lambda one: (one.place, one.path.name))
     yield from named(found, folder, store=store)
     yield from sorted(search.problems, key=lambda problem: str(problem.path))
 
 
 class _Search:
-    def __init__(self, folder: ModelFolder, formats: Sequence[ModelFormat]) -> None:
+    def __init__(self, folder: ModelFolder, formats: Sequence[ModelFormat], store: str) -> None:
         self.problems: list[Unreadable] = []
         self._folder = folder
         self._formats = formats
         self._marks = {mark for format in formats for mark in format.marks}
         self._suffixes = _suffixes(formats)
         self._of_use = (*_with_data(self._suffixes), *WEIGHTS_WITH_DATA, ARIA2)
-        self._links = Links(folder)
+        self._store = store
+        self._links = Links(folder, store)
         self._entries = 0
 
     def found(self) -> Iterator[Found]:
@@ -81,12 +82,12 @@ class _Search:
                 for entry in listing:
                     self._entries += 1
                     if self._entries > ENTRIES:
-                        here.problems.append(_too_many(self._folder.path))
+                        here.problems.append(_too_many(self._folder.path, self._store))
                         break
                     if self._is_of_use(entry):
                         entries[entry.name] = entry
         except OSError as error:
-            here.problems += filter(None, [unreadable(Path(place), error)])
+            here.problems += filter(None, [unreadable(Path(place), error, store=self._store)])
         return here
 
     def _is_of_use(self, entry: os.DirEntry[str]) -> bool:
@@ -165,6 +166,6 @@ def _claims(format: ModelFormat, path: Path) -> bool:
         return False
 
 
-def _too_many(folder: Path) -> Unreadable:
-    why = f"'{shown(folder.name)}' has more than {ENTRIES:,} files, and only these were looked at"
+def _too_many(folder: Path, store: str) -> Unreadable:
+    why = f"{called(folder, store)} has more than {ENTRIES:,} files, and only these were looked at"
     return Unreadable(path=folder, reason=f"{why}; name the folder of models in it instead")

@@ -23,7 +23,7 @@ REF_BYTES = 256
 
 def store(places: Places) -> ModelStore:
     folder = cache(places)
-    return ModelStore(name=NAME, list=lambda: repositories(folder), folders=(folder,))
+    return ModelStore(name=NAME, list=lambda: repositories(folder, store=NAME), folders=(folder,))
 
 
 def cache(places: Places) -> Path:
@@ -34,18 +34,18 @@ def cache(places: Places) -> Path:
     return home / "hub"
 
 
-def repositories(folder: Path) -> Iterator[ModelFolder | Unreadable]:
+def repositories(folder: Path, *, store: str) -> Iterator[ModelFolder | Unreadable]:
     """Each repository of a model, by its snapshot of ``main``."""
     problems: list[Unreadable] = []
-    for entry in entries(folder, problems):
+    for entry in entries(folder, problems, store=store):
         found = REPOSITORY.fullmatch(entry.name)
-        if found and (snapshot := _snapshot(entry.path, problems)) is not None:
+        if found and (snapshot := _snapshot(entry.path, problems, store)) is not None:
             name = found["name"].replace("--", "/", 1)
             yield ModelFolder(path=snapshot, name=name, root=folder, blobs=Path(entry.path, "blobs"))
     yield from problems
 
 
-def _snapshot(repository: str, problems: list[Unreadable]) -> Path | None:
+def _snapshot(repository: str, problems: list[Unreadable], store: str) -> Path | None:
     """The commit that ``main`` stands for if it is there, else the newest one."""
     snapshots = Path(repository, "snapshots")
     try:
@@ -54,6 +54,6 @@ def _snapshot(repository: str, problems: list[Unreadable]) -> Path | None:
         commit = ""
     if COMMIT.fullmatch(commit) and os.path.isdir(path := f"{snapshots}/{commit}"):  # noqa: PTH112
         return Path(path)
-    found = [entry for entry in entries(snapshots, problems) if entry.is_dir(follow_symlinks=False)]
+    found = [entry for entry in entries(snapshots, problems, store=store) if entry.is_dir(follow_symlinks=False)]
     newest = max(found, key=lambda entry: entry.stat().st_mtime_ns, default=None)
     return Path(newest.path) if newest else None

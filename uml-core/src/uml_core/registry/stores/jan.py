@@ -47,7 +47,9 @@ def store(places: Places) -> ModelStore:
 
 def _engines(data: Path, problems: list[Unreadable]) -> list[Path]:
     """The folders of models in the data folder."""
-    folders = [Path(entry.path, MODELS) for entry in entries(data, problems) if entry.is_dir(follow_symlinks=False)]
+    folders = [
+        Path(entry.path, MODELS) for entry in entries(data, problems, store=NAME) if entry.is_dir(follow_symlinks=False)
+    ]
     return [folder for folder in folders if _is_folder(folder)]
 
 
@@ -79,7 +81,7 @@ class _Engine:
     def models(self, id: str) -> Iterator[StoredModel | Unreadable]:
         """Those in the folder of the model *id*, or in folders of it."""
         problems: list[Unreadable] = []
-        found = entries(self.path / id, problems)
+        found = entries(self.path / id, problems, store=NAME)
         if id and any(entry.name == CARD for entry in found):
             yield from self._model(id)
         elif id.count("/") < DEPTH:

@@ -37,7 +37,7 @@ def _folder(places: Places) -> Path:
 def _models(folder: Path) -> Iterator[StoredModel | ModelFolder | Unreadable]:
     """The files of the folder, and what newer versions bring into it if LLAMA_CACHE names it."""
     problems: list[Unreadable] = []
-    found = entries(folder, problems)
+    found = entries(folder, problems, store=NAME)
     sizes = {entry.name: size for entry in found if (size := _size_bytes(entry, folder)) is not None}
     known = downloads(folder, [entry.name for entry in found])
     projectors = {Path(name).stem: name for name in sizes if is_projector(name)}
@@ -51,7 +51,7 @@ def _models(folder: Path) -> Iterator[StoredModel | ModelFolder | Unreadable]:
         model = _model(folder, one, origin, companions=tuple(folder / name for name in names if name))
         yield model if model.id not in taken else _model(folder, one, None, companions=model.companions)
         taken.add(model.id)
-    yield from repositories(folder)
+    yield from repositories(folder, store=NAME)
     yield from problems
 
 

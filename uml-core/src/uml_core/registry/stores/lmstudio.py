@@ -46,9 +46,9 @@ def _home(places: Places) -> Path:
 
 def _repositories(folder: Path) -> Iterator[ModelFolder | Unreadable]:
     problems: list[Unreadable] = []
-    for publisher in entries(folder, problems):
+    for publisher in entries(folder, problems, store=NAME):
         if publisher.is_dir():
-            for repository in entries(Path(publisher.path), problems):
+            for repository in entries(Path(publisher.path), problems, store=NAME):
                 if repository.is_dir():
                     name = f"{publisher.name}/{repository.name}"
                     yield ModelFolder(path=Path(repository.path), name=name, root=folder)

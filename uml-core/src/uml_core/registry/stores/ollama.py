@@ -84,7 +84,7 @@ class _Folder:
                 yield from self._manifests(Path(entry.path), inner, problems)
 
     def _entries(self, folder: Path, problems: list[Unreadable]) -> list[os.DirEntry[str]]:
-        return entries(folder, problems, what=f"Ollama's folder '{shown(folder.name)}'", way_out=self.way_out)
+        return entries(folder, problems, store=NAME, way_out=self.way_out)
 
     def _model(self, name: str, manifest: Path, root: Root) -> Iterator[StoredModel | Unreadable]:
         """The model, the reason why it can't be used, or nothing for one that runs in Ollama's cloud."""

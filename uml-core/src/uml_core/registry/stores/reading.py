@@ -67,13 +67,13 @@ def _pairs(lines: list[str], separator: str) -> Iterator[tuple[str, str]]:
 
 
 def entries(
-    folder: Path, problems: list[Unreadable], *, what: str | None = None, way_out: str | None = None
+    folder: Path, problems: list[Unreadable], *, store: str, way_out: str | None = None
 ) -> list[os.DirEntry[str]]:
     """What lies in *folder* under names that can be shown, sorted; why it can't be read is put into *problems*."""
     try:
         with os.scandir(folder) as listing:
             found = [entry for entry in listing if not entry.name.startswith(".") and entry.name.isprintable()]
     except OSError as error:
-        problems += filter(None, [unreadable(folder, error, what=what, way_out=way_out)])
+        problems += filter(None, [unreadable(folder, error, store=store, way_out=way_out)])
         return []
     return sorted(found, key=lambda entry: entry.name)
