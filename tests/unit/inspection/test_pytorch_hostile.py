@@ -21,6 +21,7 @@ from uml_core.errors import InvalidModelFileError
 from uml_core.inspection import inspect, plugin
 from uml_core.inspection.pytorch import claims, read_checkpoint
 from uml_core.inspection.pytorch.machine import Machine, Malformed
+from uml_core.inspection.pytorch.opcodes import run
 from uml_core.testing.gguf import write_gguf
 from uml_core.testing.safetensors import write_safetensors
 
@@ -125,7 +126,7 @@ def test_noise(tmp_path):
             bytes(chance.choices(b"().012FIKMNPQRSTUXabcd}eghijlopqrstu]\x80\x81\x85\x88\x8a\x8c\x93\x94", k=40))
         )
         with contextlib.suppress(Malformed):
-            machine.run()
+            run(machine)
 
 
 def deep_tuple(depth: int) -> bytes:

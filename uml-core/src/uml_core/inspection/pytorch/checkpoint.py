@@ -17,6 +17,7 @@ from uml_core.inspection.file import open_model_file, shown
 from uml_core.inspection.huggingface.parameters import Weight
 from uml_core.inspection.pytorch.archive import Entry, list_contents, read_entry
 from uml_core.inspection.pytorch.machine import CutOff, Machine, Malformed
+from uml_core.inspection.pytorch.opcodes import run
 from uml_core.inspection.pytorch.values import BYTES, Storage, Tensor, tensors_in
 
 ZIP = b"PK\x03\x04"
@@ -65,7 +66,7 @@ def _read_zip(file: FileIO, size_bytes: int) -> Checkpoint:
         raise Malformed("it is an archive, but not of one checkpoint: it needs one 'data.pkl'")
     folder = found[0].removesuffix("data.pkl")
     machine = Machine(read_entry(file, entries[found[0]], most_bytes=PICKLE_BYTES))
-    root = machine.run()
+    root = run(machine)
     scripted = f"{folder}constants.pkl" in entries and any(name.startswith(f"{folder}code/") for name in entries)
     return _checkpoint(machine, root, _sizes(entries, folder), scripted=scripted)
 
@@ -95,12 +96,12 @@ def _read_legacy(data: bytes, size_bytes: int) -> Checkpoint:
     at = 0
     for _ in range(3):  # the magic number, the version, the byte order
         head = Machine(data, at)
-        head.run()
+        run(head)
         at = head.at
     machine = Machine(data, at)
-    root = machine.run()
+    root = run(machine)
     keys = Machine(data, machine.at)
-    keys.run()
+    run(keys)
     checkpoint = _checkpoint(machine, root, None)
     needed_bytes = keys.at + sum(storage.size_bytes + 8 for storage in checkpoint.storages)
     if needed_bytes > size_bytes:
@@ -110,7 +111,7 @@ def _read_legacy(data: bytes, size_bytes: int) -> Checkpoint:
 
 def _read_bare(data: bytes) -> Checkpoint:
     machine = Machine(data)
-    return _checkpoint(machine, machine.run(), None)
+    return _checkpoint(machine, run(machine), None)
 
 
 def _checkpoint(machine: Machine, root: object, sizes: dict[str, int] | None, *, scripted: bool = False) -> Checkpoint:
