@@ -185,6 +185,10 @@ async def gateway(folder: Path) -> None:
         records = Records()
 
         @property
+        def registry(self) -> OneModel:
+            return self
+
+        @property
         def aliases(self) -> dict[str, str]:
             return {}
 
