@@ -11,7 +11,7 @@ from uml_core.inspection.gguf.vocabularies import HEAD_BYTES, KEPT_BYTES, SEEN, 
 
 CHUNK = 256
 CHUNK_BYTES = 32 * 2**10  # so many strings of a vocabulary hardly ever have more
-SHORT = 128
+SHORT = 192  # the longest common ones are runs of spaces
 PART_BYTES = 64 * 2**10  # to compare so many at once needs no copy of them
 
 
