@@ -25,7 +25,7 @@ SPIN: Mapping[bool | None, Mapping[str, str]] = {
     True: {"OMP_WAIT_POLICY": "active"},
     False: {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"},
 }
-"""How idle OpenMP threads wait, for each runtime (the standard's, GNU's and Intel's own); it is read once, at the start."""
+"""How idle OpenMP threads wait, for each runtime (the standard's, GNU's, Intel's); it is read once, at the start."""
 
 
 def worker_environment(
