@@ -34,7 +34,7 @@ def plugins_of(settings: Settings) -> Plugins:
 
 
 def registry_of(settings: Settings, plugins: Plugins, *, storage: Storage | None = None) -> Registry:
-    """The models that the plugins' stores have, and what earlier runs have learned of them.
+    """The models that the plugins' stores have, but for those left out, and what earlier runs have learned of them.
 
     :param storage: where changes are kept, not started yet: what is in the database is read before it's opened there;
         without one, changes are for this process only
@@ -44,7 +44,8 @@ def registry_of(settings: Settings, plugins: Plugins, *, storage: Storage | None
 
     readers = [card.distribution for card in plugins.cards if "uml_model_formats" in card.hooks]
     records = Records.load(settings.data_dir, storage, readers=readers)
-    return Registry(plugins.stores(), plugins.formats(), settings, records=records)
+    stores = [store for store in plugins.stores() if store.name not in settings.registry.disabled]
+    return Registry(stores, plugins.formats(), settings, records=records)
 
 
 def planner_of(settings: Settings, plugins: Plugins, registry: Registry) -> Planner:
