@@ -21,6 +21,8 @@ SOURCES = ["uml-core/src", *(f"plugins/{name}/src" for name in PLUGINS), "templa
 LLAMA_CPP_PYTHON = "llama-cpp-python==0.3.36"
 TEST_TOOLS = ["pytest>=9", "pytest-asyncio>=1.2", "pytest-timeout>=2.4", "pytest-xdist>=3.8", "pexpect>=4.9"]
 ENGINE_TOOLS = ["openai>=2", "httpx>=0.28", "gguf>=0.17", "hypothesis>=6.150"]
+REFERENCE_TOOLS = ["safetensors>=0.6", "numpy>=2", "onnx>=1.20", "watchfiles>=1.1"]
+"""What the readers of headers are compared with, and the core's optional package."""
 LINT_TOOLS = ["ruff==0.17.6", "import-linter==2.16"]
 TYPE_TOOLS = ["mypy==2.4.1", "types-psutil"]
 
@@ -62,7 +64,7 @@ def proof(session: nox.Session) -> None:
 @nox.session(python=["3.11", "3.12", "3.13"])
 def versions(session: nox.Session) -> None:
     """Unit and integration tests on each supported Python, without engines."""
-    session.install(*TEST_TOOLS, *ENGINE_TOOLS, "./uml-core[testing]", "./template")
+    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *REFERENCE_TOOLS, "./uml-core[testing]", "./template")
     session.run("pytest", "tests/unit", "tests/integration", "template", *session.posargs)
 
 
@@ -78,7 +80,7 @@ def plugin(session: nox.Session, name: str) -> None:
 def bench(session: nox.Session) -> None:
     """The benchmarks; minutes, on a quiet machine. Name some to run only those; `chaos` and `soak` only when named."""
     install_all(session)
-    names = session.posargs or ["startup", "headers", "lifecycle", "switch", "relay", "throughput"]
+    names = session.posargs or ["startup", "headers", "scan", "lifecycle", "switch", "relay", "throughput"]
     for name in names:
         session.run("python", f"benchmarks/{name}.py")
 
@@ -112,7 +114,7 @@ def install_all(session: nox.Session) -> None:
     session.install("--find-links", str(llama_cpp_wheel(session).parent), LLAMA_CPP_PYTHON)
     packages = ["./uml-core[testing]", *(f"./plugins/{name}" for name in PLUGINS), "./template"]
     session.install("--upgrade", "--force-reinstall", "--no-deps", *(name.split("[")[0] for name in packages))
-    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *TYPE_TOOLS, *LINT_TOOLS, *packages)
+    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *REFERENCE_TOOLS, *TYPE_TOOLS, *LINT_TOOLS, *packages)
 
 
 def llama_cpp_wheel(session: nox.Session) -> Path:

@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from attrs import evolve
-
 from uml_core.errors import ConflictError, InvalidModelFileError, ModelNotFoundError, PermissionDeniedError
 from uml_core.host import probe_host
 from uml_core.inspection import inspect
 from uml_core.inspection.file import shown
+from uml_core.registry.companions import joined
 from uml_core.registry.duplicates import Duplicates
 from uml_core.registry.listing import Listing, list_models
 from uml_core.registry.names import aliases, looks_like_path, match, near
@@ -79,8 +78,7 @@ class Registry:
 
     def known(self, model: StoredModel) -> ModelCard | InvalidModelFileError | None:
         """What is remembered of *model* as its files are now, or why they could not be read; None: nothing."""
-        files = self.records.files_of(model.path)
-        now = signature(model.path, files)
+        now = signature(model.path, (*self.records.files_of(model.path), *model.companions))
         card = self.records.card(model.path, now) if now else None
         return None if isinstance(card, ModelCard) and _has_come(card) else card
 
@@ -115,8 +113,8 @@ class Registry:
             if os.access(model.path, os.R_OK):  # else it's the user's rights that are wrong, which no signature tells
                 self._remember(model, signature(model.path, ()), error)
             raise
-        source = evolve(source, companions=tuple(dict.fromkeys((*source.companions, *model.companions))))
-        self._remember(model, signature(model.path, source.files), source)
+        source = joined(source, model.companions, self._formats)
+        self._remember(model, signature(model.path, (*source.files, *model.companions)), source)
         return source
 
     def _remember(self, model: StoredModel, now: Signature, card: ModelCard | InvalidModelFileError) -> None:
@@ -168,7 +166,7 @@ class Registry:
     def remove(self, model: StoredModel) -> None:
         """Remove *model* from the disk, by the store that it lies in.
 
-        :raises ConflictError: it is pinned
+        :raises ConflictError: it is pinned, or another model lies in its folder
         :raises PermissionDeniedError: the store is another program's
         """
         if model.id in self.records.pins:
@@ -178,6 +176,10 @@ class Registry:
             raise PermissionDeniedError(
                 f"'{shown(model.id)}' lies in the store '{model.store}', which is another program's, and UML removes "
                 "nothing there; remove it with that program"
+            )
+        if inside := [other.id for other in self.models() if model.path in other.path.parents]:
+            raise ConflictError(
+                f"another model, '{shown(inside[0])}', lies in the folder of '{shown(model.id)}'; remove that one first"
             )
         store.remove(model)
         self._sources.pop(model.path, None)
