@@ -131,7 +131,7 @@ def main() -> int:
     asked = parser.parse_args()
     if not asked.json:
         print(surroundings())
-    with gateway() as (process, url, data):
+    with gateway(UML_MODELS='{"other": {}}') as (process, url, data):  # else one model under two names
         (data / "models" / "other.gguf").symlink_to(model_path())
         ways = measure(url, asked.backend, asked.rounds)
         process.terminate()

@@ -42,7 +42,9 @@ class Service:
         (folder / "models").mkdir(parents=True)
         for name, file in models.items():
             (folder / "models" / f"{name}.gguf").symlink_to(file.resolve())
-        (folder / "uml.toml").write_text(settings)
+        # one file under several names is one model, unless a name has settings of its own
+        own = "".join(f'[models."{name}"]\n' for name in models if f'[models."{name}"]' not in settings)
+        (folder / "uml.toml").write_text(f"{settings}\n{own}")
 
     @property
     def pid(self) -> int:

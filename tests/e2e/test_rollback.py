@@ -166,6 +166,7 @@ def said(gateway, model):
 def test_a_load_is_cancelled_inside_native_code(gateway, models, smollm2, backend, frozen):
     """xllamacpp's constructor holds the GIL for a whole load; stopped in it, it would hold it for ever."""
     (models / "next.gguf").symlink_to(smollm2)
+    (gateway.data / "uml.toml").write_text("[models.next]\n")  # else it's only another name of the same model
     gateway.start().load("whole", backend=backend, **OPTIONS)
     job_id = submit(gateway, "next", backend=backend, context_length=8192)
     gateway.until(lambda: any("load_model: loading" in line or "loaded meta" in line for line in said(gateway, "next")))

@@ -55,6 +55,13 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
 
+    def interrupt(self) -> None:
+        """Type Ctrl-C when the program waits; between a prompt and the wait Python notices it only at the next key."""
+        program, used = psutil.Process(self.process.pid), None
+        while used != (used := program.cpu_times()[:2]):
+            time.sleep(0.1)
+        self.type("\x03")
+
     def end(self, *, within_s: float = LONG_S) -> int:
         """Read to the end; the exit code."""
         end_s = time.monotonic() + within_s

@@ -51,7 +51,7 @@ def test_ctrl_c_stops_the_answer_only(machine):
     terminal.type("\x03")
     terminal.expect("(stopped)")
     terminal.expect(">>> ")
-    terminal.type("\x03")
+    terminal.interrupt()
     terminal.expect("/bye ends")
     terminal.expect(">>> ")
     terminal.type("\x04")

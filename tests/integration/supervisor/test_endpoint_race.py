@@ -30,7 +30,7 @@ async def steal(house, monkeypatch):
     original = house.supervisor._slot._launcher._spawn
     left, says = [0], [SILENT]
 
-    async def spawn(command, launch, descriptors, log):
+    async def spawn(plan, command, launch, descriptors, log):
         if left[0]:
             left[0] -= 1
             thief = await asyncio.create_subprocess_exec(
@@ -38,7 +38,7 @@ async def steal(house, monkeypatch):
             )
             thieves.append(thief)
             await thief.stdout.readline()
-        return await original(command, launch, descriptors, log)
+        return await original(plan, command, launch, descriptors, log)
 
     monkeypatch.setattr(house.supervisor._slot._launcher, "_spawn", spawn)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from attrs import evolve
 
 from uml_core.registry.duplicates import SMALLEST_BYTES, Duplicates
 from uml_core.types import StoredModel
@@ -36,6 +37,26 @@ def test_links_are_the_file_that_they_lead_to(stored, tmp_path):
     (tmp_path / "soft.gguf").symlink_to(first.path)
     others = stored("hard.gguf", None, store="jan"), stored("soft.gguf", None, store="lmstudio")
     assert joined(first, *others) == [("a.gguf", ["hard.gguf", "soft.gguf"])]
+
+
+def test_the_older_name_stays_the_models(stored, tmp_path):
+    first = stored("b.gguf")
+    os.utime(first.path, ns=(1, 1))
+    (tmp_path / "a.gguf").symlink_to(first.path)
+    later = stored("a.gguf", None)
+    assert joined(later, first) == [("b.gguf", ["a.gguf"])]
+    assert joined(evolve(later, store="jan"), first) == [("a.gguf", ["b.gguf"])]
+
+
+def test_one_with_settings_of_its_own_is_a_model_of_its_own(stored, tmp_path):
+    first = stored("a.gguf")
+    for name in ("long.gguf", "other.gguf"):
+        os.link(first.path, tmp_path / name)
+    models = first, stored("long.gguf", None), stored("other.gguf", None)
+    found = Duplicates(apart={"long.gguf"}).join(models)
+    assert [(model.id, [one.id for one in model.also]) for model in found] == [
+        ("a.gguf", ["other.gguf"]), ("long.gguf", []),
+    ]  # fmt: skip
 
 
 def test_small_files_of_the_same_content_stay_two(stored):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable
 from pathlib import Path
 
 from attrs import evolve
@@ -23,15 +23,36 @@ MOST_FILES = 256
 class Duplicates:
     """Joins what is the same by device and inode, then by a digest that a store knows, then by size and both ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Container[str] = ()) -> None:
+        """Nothing is read yet.
+
+        :param apart: ids that are a model of their own, whatever else has the same bytes
+        """
+        self._apart = apart
         self._ends: dict[Path, tuple[Signature, str]] = {}
 
     def join(self, models: Iterable[StoredModel]) -> list[StoredModel]:
-        """The first of those that are the same stays, with the others in ``also``; the order is kept."""
+        """The first of those that are the same stays, with the others in ``also``; the order is kept.
+
+        In one store the older name is the first: a new one never takes over what the model is called.
+        """
         models = list(models)
         for key in (_inode, _digest, self._content(models)):
-            models = _joined([(key(model), model) for model in models])
+            models = self._joined([(key(model), model) for model in models])
         return models
+
+    def _joined(self, keyed: Iterable[tuple[Hashable, StoredModel]]) -> list[StoredModel]:
+        found: dict[Hashable, StoredModel] = {}
+        for place, (key, model) in enumerate(keyed):
+            if key is None or model.id in self._apart:
+                found[(place,)] = model
+            elif (known := found.get(key)) is None:
+                found[key] = model
+            elif model.store == known.store and _since(model) < _since(known):
+                found[key] = _with(model, known)
+            else:
+                found[key] = _with(known, model)
+        return list(found.values())
 
     def _content(self, models: Iterable[StoredModel]) -> _Content:
         sizes = Counter(model.size_bytes for model in models if model.size_bytes >= SMALLEST_BYTES)
@@ -55,19 +76,21 @@ class _Content:
         return known[1] or None
 
 
-def _joined(keyed: Iterable[tuple[Hashable, StoredModel]]) -> list[StoredModel]:
-    found: dict[Hashable, StoredModel] = {}
-    for place, (key, model) in enumerate(keyed):
-        first = found.setdefault((place,) if key is None else key, model)
-        if first is not model:
-            also = (*first.also, evolve(model, also=()), *model.also)
-            found[key] = evolve(
-                first,
-                also=also,
-                digest=first.digest or model.digest,
-                companions=first.companions or model.companions,  # one store may know of a projector, another not
-            )
-    return list(found.values())
+def _with(first: StoredModel, other: StoredModel) -> StoredModel:
+    return evolve(
+        first,
+        also=(*first.also, evolve(other, also=()), *other.also),
+        digest=first.digest or other.digest,
+        companions=first.companions or other.companions,  # one store may know of a projector, another not
+    )
+
+
+def _since(model: StoredModel) -> tuple[int, str]:
+    """Since when it has this name, about; of a link, since when there is the link."""
+    try:
+        return model.path.lstat().st_mtime_ns, model.id
+    except (OSError, ValueError):
+        return 0, model.id
 
 
 def _inode(model: StoredModel) -> Hashable:

@@ -50,7 +50,7 @@ class Registry:
         self._stores = {store.name: store for store in stores}
         self._formats = formats
         self._settings = settings
-        self._duplicates = Duplicates()
+        self._duplicates = Duplicates(apart=settings.models)
         self._sources: dict[Path, tuple[Signature, ModelSource]] = {}
 
     @property
