@@ -148,7 +148,9 @@ def test_management_answers_while_a_model_loads(gateway):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_run_answers_without_a_gateway_and_leaves_nothing(gateway, backend):
-    done = gateway.uml("run", "-m", MODEL, "--backend", backend, "Count from 1 to 10.", "--temperature", "0")
+    done = gateway.uml(
+        "run", "-m", MODEL, "--backend", backend, "Count from 1 to 10.", "--temperature", "0", "--max-tokens", "32"
+    )
     assert done.returncode == 0, done.stderr
     assert "1. 1\n2. 2" in done.stdout
     own = str(gateway.data / "run")
@@ -172,7 +174,7 @@ def environ_of(pid):
 
 def test_run_uses_the_live_gateway(gateway):
     gateway.start()
-    done = gateway.uml("run", MODEL, "Say hello.")
+    done = gateway.uml("run", MODEL, "Say hello.", "--max-tokens", "8")
     assert done.returncode == 0, done.stderr
     assert gateway.active()["model"] == MODEL
     assert gateway.active()["performance"]["requests"] == 1
