@@ -3,8 +3,8 @@
     python benchmarks/scan.py [--models 2000] [--folder FOLDER] [--json]
 
 Budgets: 200 models a second at the first scan, files in memory; `uml list` well under a second the second time.
-The models are synthetic: headers as real models have them (vocabularies of 32,000 and 151,000 tokens, 150 to 290
-tensors, shards, external data), weights that are holes in the file. Needs some 2 GB of disk for a minute.
+The models are synthetic: headers as real models have them (vocabularies of 32,000 and 151,000 tokens of 8 families
+each, 216 tensors, shards, external data), weights that are holes in the file. Needs some 3 GB of disk for a minute.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import platform
 import random
@@ -23,10 +24,11 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from uml_core.registry.records import Records
+from uml_core.inspection.gguf.vocabularies import SEEN
+from uml_core.registry.scan import ScanReport
 from uml_core.server.compose import plugins_of, registry_of
 from uml_core.settings import Settings
 from uml_core.storage import Storage
@@ -37,12 +39,13 @@ LAYERS, WIDTH = 24, 2048
 KINDS = (("gguf", 12), ("large gguf", 1), ("safetensors", 5), ("shards", 1), ("onnx", 1))  # of 20
 
 
-def words(count: int) -> list[str]:
-    known = random.Random(7)
+def words(count: int, seed: int) -> list[str]:
+    known = random.Random(seed)
     return ["".join(known.choices("etaoinshrdlucmfwyp", k=known.randint(1, 11))) for _ in range(count)]
 
 
-VOCABULARIES = {"gguf": words(32_000), "large gguf": words(151_000)}
+FAMILIES = 8
+"""Models of one family share a vocabulary, which makes their headers fast to read; people have models of many."""
 
 
 def blocks(prefix: str) -> dict[str, tuple[int, ...]]:
@@ -61,8 +64,7 @@ def hollow(path: Path, data_bytes: int) -> Path:
 class Gguf:
     """The bytes of a header that only the model's name changes."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        tokens = VOCABULARIES[kind]
+    def __init__(self, tokens: list[str], folder: Path) -> None:
         metadata = {
             "general.architecture": "llama", "general.name": "MODEL-00000", "general.file_type": 0,
             "llama.block_count": LAYERS, "llama.context_length": 8192, "llama.embedding_length": WIDTH,
@@ -86,7 +88,7 @@ class Gguf:
     def write(self, path: Path, number: int) -> None:
         head = self.start.replace(b"MODEL-00000", b"MODEL-%05d" % number) + self.infos
         path.write_bytes(head.ljust(-(-len(head) // 32) * 32, b"\0"))
-        hollow(path, self.data_bytes)
+        hollow(path, self.data_bytes + 32 * number)  # real models hardly ever have the same size
 
 
 def safetensors(path: Path, tensors: dict[str, tuple[int, ...]], number: int) -> None:
@@ -136,11 +138,12 @@ def onnx(path: Path, number: int) -> None:
     """A graph of MatMuls whose weights are in a file beside it."""
     data, graph, offset = f"{path.name}_data", part(2, b"model-%d" % number), 0
     for name, shape in blocks("layers").items():
-        place = {"location": data, "offset": str(offset), "length": str(4 * WIDTH * WIDTH)}
+        length = 4 * math.prod(shape)
+        place = {"location": data, "offset": str(offset), "length": str(length)}
         tensor = b"".join(part(1, size) for size in shape) + part(2, 1) + part(8, name.encode())
         tensor += b"".join(part(13, part(1, key.encode()) + part(2, value.encode())) for key, value in place.items())
         graph += part(5, tensor + part(14, 1)) + part(1, part(1, b"x") + part(1, name.encode()) + part(4, b"MatMul"))
-        offset += 4 * WIDTH * WIDTH
+        offset += length
     path.parent.mkdir(parents=True)
     path.write_bytes(part(1, 8) + part(2, b"pytorch") + part(7, graph) + part(8, part(2, 17)))
     (path.parent / data).touch()
@@ -149,31 +152,32 @@ def onnx(path: Path, number: int) -> None:
 
 def write_models(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
-    headers = {kind: Gguf(kind, folder.parent) for kind in VOCABULARIES}
+    headers = [Gguf(words(32_000, family), folder.parent) for family in range(FAMILIES)]
+    large = [Gguf(words(151_000, family), folder.parent) for family in range(FAMILIES)]
     kinds = [kind for kind, share in KINDS for _ in range(share)]
     for number in range(count):
         kind, place = kinds[number % len(kinds)], folder / f"org-{number % 50}"
         place.mkdir(exist_ok=True)
-        if kind in headers:
-            headers[kind].write(place / f"model-{number}-F32.gguf", number)
+        if kind.endswith("gguf"):
+            families = headers if kind == "gguf" else large
+            random.Random(number).choice(families).write(place / f"model-{number}-F32.gguf", number)
         elif kind == "onnx":
             onnx(place / f"model-{number}" / "model.onnx", number)
         else:
             hugging_face(place / f"model-{number}", number, shards=4 if kind == "shards" else 1)
 
 
-def known_by(settings: Settings) -> Iterator[tuple[float, object]]:
-    """Scan three times, each as a process that starts anew would: seconds and report."""
-    for _ in range(3):
-        storage = Storage(settings.data_dir)
-        records = Records.load(settings.data_dir, storage)
-        storage.start()
-        registry = registry_of(settings, plugins_of(settings), records=records)
-        begin = time.perf_counter()
-        report = registry.scan()
-        seconds = time.perf_counter() - begin
-        storage.close(60)
-        yield seconds, report
+def scanned(settings: Settings) -> tuple[float, ScanReport]:
+    """Scan as a process that starts anew would: seconds and report."""
+    storage = Storage(settings.data_dir)
+    registry = registry_of(settings, plugins_of(settings), storage=storage)
+    storage.start()
+    SEEN.forget()
+    begin = time.perf_counter()
+    report = registry.scan()
+    seconds = time.perf_counter() - begin
+    storage.close(60)
+    return seconds, report
 
 
 def list_s(settings: Settings, runs: int) -> list[float]:
@@ -207,6 +211,7 @@ def reference_per_s(folder: Path, count: int = 5) -> float | None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to put the models for the time; a temporary folder")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
@@ -215,14 +220,21 @@ def main() -> int:
         os.environ["HOME"] = str(work / "home")  # this machine's own models don't count
         settings = Settings(data_dir=work / "data", models_dir=work / "models")
         write_models(settings.models_folder, asked.models)
-        (first_s, first), *again = known_by(settings)
-        result = {
+        firsts = []
+        for _ in range(asked.runs):  # by a machine that knows nothing yet
+            shutil.rmtree(settings.data_dir, ignore_errors=True)
+            firsts.append(scanned(settings))
+        again = [scanned(settings) for _ in range(asked.runs)]
+        first_s, first = statistics.median(seconds for seconds, _ in firsts), firsts[-1][1]
+        result: dict[str, Any] = {
             "models": first.models, "read": first.read, "unreadable": first.unreadable, "incomplete": first.incomplete,
             "python": platform.python_version(), "load_average": round(os.getloadavg()[0], 2),
-            "first_scan_s": round(first_s, 2), "models_per_s": round(first.read / first_s, 1),
+            "first_scan_s": round(first_s, 2),
+            "best_per_s": round(first.read / min(seconds for seconds, _ in firsts), 1), 
+            "models_per_s": round(first.read / first_s, 1),
             "unchanged": again[-1][1].unchanged,
             "next_scan_s": round(statistics.median(seconds for seconds, _ in again), 3),
-            "list_s": round(statistics.median(list_s(settings, 5)), 3),
+            "list_s": round(statistics.median(list_s(settings, asked.runs)), 3),
             "reference_per_s": reference_per_s(settings.models_folder),
         }  # fmt: skip
     finally:
@@ -234,9 +246,10 @@ def main() -> int:
     return 0 if result["models_per_s"] >= BUDGET_PER_S and result["list_s"] < BUDGET_LIST_S else 1
 
 
-def print_table(result: dict[str, float]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     print("| what | seen | budget |\n|---|---|---|")
-    print(f"| headers read at the first scan | {result['models_per_s']:.0f} models/s | {BUDGET_PER_S} |")
+    best = f"(best {result['best_per_s']:.0f})"
+    print(f"| headers read at the first scan | {result['models_per_s']:.0f} models/s {best} | {BUDGET_PER_S} |")
     if reference := result["reference_per_s"]:
         ratio = result["models_per_s"] / reference
         print(f"| GGUF by the `gguf` package | {reference:.2f} models/s ({ratio:.0f} times slower) | |")
