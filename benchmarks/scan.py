@@ -230,7 +230,7 @@ def main() -> int:
             "models": first.models, "read": first.read, "unreadable": first.unreadable, "incomplete": first.incomplete,
             "python": platform.python_version(), "load_average": round(os.getloadavg()[0], 2),
             "first_scan_s": round(first_s, 2),
-            "best_per_s": round(first.read / min(seconds for seconds, _ in firsts), 1), 
+            "best_per_s": round(first.read / min(seconds for seconds, _ in firsts), 1),
             "models_per_s": round(first.read / first_s, 1),
             "unchanged": again[-1][1].unchanged,
             "next_scan_s": round(statistics.median(seconds for seconds, _ in again), 3),

@@ -14,7 +14,7 @@ from attrs import evolve
 from uml_core.registry.signature import Signature, signature
 from uml_core.types import StoredModel
 
-END_BYTES = 65_536
+END_BYTES = 8192
 SMALLEST_BYTES = 2**20
 """Smaller files are not compared by their content: alike ones are somebody's samples, and waste nothing."""
 MOST_FILES = 256
