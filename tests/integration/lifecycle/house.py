@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 
-from uml_core import API_VERSION, hookimpl, plugins
+from uml_core import plugins
 from uml_core.errors import UMLError, WorkerCrashedError
 from uml_core.planning import Planner
 from uml_core.registry import Registry
@@ -15,31 +15,14 @@ from uml_core.storage import NoStorage, Storage
 from uml_core.supervisor import Supervisor
 from uml_core.supervisor.messages import Ticket
 from uml_core.tasks import plugin as tasks
-from uml_core.testing import FakeBackend, write_fake_model
-from uml_core.types import LoadRequest, ModelStore, StoredModel
+from uml_core.testing import FakeBackend, FakeStore, write_fake_model
+from uml_core.types import LoadRequest
 
 TASK = "text-generation"
 CHAT = "/v1/chat/completions"
 ATTEMPTS = 4
 SETTLED_S = 20.0
 """Nothing here may take longer; what does hangs."""
-
-
-class FakeStore:
-    """A store with the fake models of a folder."""
-
-    uml_api_version = API_VERSION
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    @hookimpl
-    def uml_model_stores(self):
-        yield ModelStore(name="fakes", list=self.list)
-
-    def list(self):
-        for path in sorted(self.folder.glob("*.fake")):
-            yield StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="fakes")
 
 
 class Steps:

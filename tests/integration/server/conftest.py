@@ -46,7 +46,7 @@ from uml_core.supervisor.events import Events
 from uml_core.supervisor.messages import Ticket, Waiting
 from uml_core.supervisor.views import job_view
 from uml_core.tasks import plugin as tasks
-from uml_core.testing import FakeBackend, write_fake_model
+from uml_core.testing import FakeBackend, FakeStore, write_fake_model
 from uml_core.testing.gguf import write_gguf
 from uml_core.types import (
     JobStatus,
@@ -559,23 +559,6 @@ class OwnFolder:
         )
 
 
-class Fakes:
-    """A store with the fake models of a folder."""
-
-    uml_api_version = API_VERSION
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @hookimpl
-    def uml_model_stores(self):
-        yield ModelStore(name="fakes", list=self.models)
-
-    def models(self):
-        for path in sorted(self.folder.glob("*.fake")):
-            yield StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="fakes")
-
-
 @pytest.fixture
 async def start_house(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[House]]]:
     """Start a gateway with a real supervisor, a real database and real worker processes."""
@@ -585,7 +568,7 @@ async def start_house(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[H
             folder = tmp_path / "models"
             folder.mkdir()
             backend, settings = FakeBackend(), Settings(data_dir=tmp_path / "data", **tables)
-            builtins = {"tasks": tasks, "fake": backend, "fakes": Fakes(folder)}
+            builtins = {"tasks": tasks, "fake": backend, "fakes": FakeStore(folder)}
             plugins = plugin_loader.load(builtins=builtins, entry_points=[])
             registry = Registry(plugins.stores(), plugins.formats(), settings)
             settings.data_dir.mkdir()

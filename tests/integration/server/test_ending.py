@@ -30,23 +30,12 @@ from uml_core.server.ending import Ending
 from uml_core.server.run import run
 from uml_core.settings import Settings
 from uml_core.tasks import plugin as tasks
-from uml_core.testing import FakeBackend
-from uml_core.types import ModelStore, StoredModel
+from uml_core.testing import FakeBackend, FakeStore
 
 folder = Path(sys.argv[1])
 
-class Fakes:
-    uml_api_version = API_VERSION
-
-    @hookimpl
-    def uml_model_stores(self):
-        def models():
-            for path in folder.glob("*.fake"):
-                yield StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="fakes")
-        yield ModelStore(name="fakes", list=models)
-
 compose.plugins_of = lambda settings: plugins.load(
-    builtins={"tasks": tasks, "fake": FakeBackend(stop_grace_s=0.3), "fakes": Fakes()}, entry_points=()
+    builtins={"tasks": tasks, "fake": FakeBackend(stop_grace_s=0.3), "fakes": FakeStore(folder)}, entry_points=()
 )
 settings = Settings(data_dir=folder / "data", server={"port": 0})
 before = sys.argv[3] if len(sys.argv) > 3 else ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from uml_core import API_VERSION, hookimpl, plugins
+from uml_core import plugins
 from uml_core.errors import UMLError
 from uml_core.planning import Planner
 from uml_core.registry import Registry
@@ -11,23 +11,8 @@ from uml_core.settings import Settings
 from uml_core.storage import Storage
 from uml_core.supervisor import Supervisor
 from uml_core.tasks import plugin as tasks
-from uml_core.testing import FakeBackend, write_fake_model
-from uml_core.types import LoadRequest, ModelStore, StoredModel
-
-
-class FakeStore:
-    uml_api_version = API_VERSION
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    @hookimpl
-    def uml_model_stores(self):
-        yield ModelStore(name="fakes", list=self.list)
-
-    def list(self):
-        for path in sorted(self.folder.glob("*.fake")):
-            yield StoredModel(id=path.stem, path=path, size_bytes=path.stat().st_size, store="fakes")
+from uml_core.testing import FakeBackend, FakeStore, write_fake_model
+from uml_core.types import LoadRequest
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from uml_core.testing.fake_backend import FAKE_FORMAT, FakeBackend, read_fake_model, write_fake_model
 from uml_core.testing.fake_options import FakeOptions
+from uml_core.testing.fake_store import FakeStore
 
 if TYPE_CHECKING:
     from uml_core.testing.conformance import BackendConformance
@@ -15,6 +16,7 @@ __all__ = (
     "BackendConformance",
     "FakeBackend",
     "FakeOptions",
+    "FakeStore",
     "read_fake_model",
     "write_fake_model",
 )
