@@ -10,6 +10,7 @@ import pytest
 
 from uml_core import API_VERSION, hookimpl
 from uml_core.client import UniversalClient
+from uml_core.host.machine import machine_name
 from uml_core.types import LoadRequest, ModelStore, Profile, Unreadable
 
 CARD = {
@@ -20,7 +21,7 @@ CARD = {
 
 
 def profile_of(model_id, **facts):
-    usual = {"model_bytes": 1, "backend": "fake", "machine": "this one", "threads": 2, "context_length": 512}
+    usual = {"model_bytes": 1, "backend": "fake", "machine": machine_name(), "threads": 2, "context_length": 512}
     return {"model_id": model_id, **usual, **facts}
 
 
@@ -296,7 +297,11 @@ async def test_a_measurement_is_remembered_and_decides_what_a_card_shows(start_g
     said = await gateway.http.post("/profiles", json=profile_of("oth", decode_tokens_per_s=10.0, load_s=0.5))
     assert (said.status_code, said.json()["model_id"], said.json()["spin"]) == (200, "other", None)
     assert datetime.fromisoformat(said.json()["measured"]).tzinfo is not None
-    for facts in ({"decode_tokens_per_s": 30.0, "backend": "quick"}, {"decode_tokens_per_s": 99.0, "busy": True}):
+    for facts in (
+        {"decode_tokens_per_s": 30.0, "backend": "quick"},
+        {"decode_tokens_per_s": 99.0, "busy": True},
+        {"decode_tokens_per_s": 99.0, "machine": "another one"},
+    ):
         await gateway.http.post("/profiles", json=profile_of("other", **facts))
     assert (await cards(gateway))["other"]["profile"] == {
         "backend": "quick",
@@ -305,12 +310,12 @@ async def test_a_measurement_is_remembered_and_decides_what_a_card_shows(start_g
         "load_s": None,
         "memory_bytes": None,
     }
-    assert len((await gateway.http.get("/models/other")).json()["profiles"]) == 3
+    assert len((await gateway.http.get("/models/other")).json()["profiles"]) == 4
     assert [one["busy"] for one in (await gateway.http.get("/profiles?model=oth")).json()["data"]] == [
-        True, False, False,
+        False, True, False, False,
     ]  # fmt: skip
     assert (await gateway.http.get("/profiles?model=org/model")).json()["data"] == []
-    assert len((await gateway.http.get("/profiles")).json()["data"]) == 3
+    assert len((await gateway.http.get("/profiles")).json()["data"]) == 4
 
 
 @pytest.mark.parametrize(

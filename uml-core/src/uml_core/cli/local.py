@@ -23,6 +23,7 @@ from uml_core.server.errors import invalid_body
 from uml_core.server.failure import error_of
 from uml_core.server.gateway import hold
 from uml_core.server.stream import EventStream
+from uml_core.server.usage import Usage
 from uml_core.supervisor.diagnosis import diagnose, to_error
 from uml_core.supervisor.views import job_view
 from uml_core.types import LoadRequest
@@ -158,6 +159,16 @@ class LocalSession:
                 stream.end()
                 if stream.error:
                     raise stream.error
+                self._count(stream.usage)
+
+    def _count(self, usage: Usage) -> None:
+        active = self._supervisor.active()
+        if active is not None:
+            self._registry.records.count_request(
+                active.plan.model_id,
+                prompt_tokens=usage.prompt_tokens or 0,
+                completion_tokens=usage.completion_tokens or 0,
+            )
 
     @contextlib.asynccontextmanager
     async def _worker(self, task: str) -> AsyncIterator[WorkerClient]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
 
 from uml_core.host.machine import machine_name
 from uml_core.planning.learned import Pair, learned, tried
 from uml_core.registry import Registry
 from uml_core.types import ModelCard, Profile
+
+LATER = ("load_s", "prompt_tokens_per_s", "memory_bytes", "device_bytes")
+"""What a measurement of other threads does not measure again."""
 
 
 def profiles_here(registry: Registry, model_id: str, model: ModelCard) -> Sequence[Profile]:
@@ -34,6 +40,30 @@ def speeds(profiles: Iterable[Profile], *, default: Pair) -> Mapping[str, float]
 def speed_of(profiles: Iterable[Profile], backend: str, *, default: Pair) -> float | None:
     """Tokens a second that a load with *backend* would give, by itself; None if it was not measured."""
     return _speed(_benched(profiles), backend, default=default, tuned=True)
+
+
+def expected(profiles: Sequence[Profile], *, default: Pair) -> Profile | None:
+    """What a load would be like: the newest measurement of the fastest backend with the threads that it would get.
+
+    What that one lacks, because only threads were tried, is of the backend's newest that has it. Where nothing was
+    measured on purpose it's how the model did last in use.
+
+    :param profiles: of one model on this machine, the newest first
+    :param default: threads and spin of a load that learned nothing
+    """
+    found = speeds(profiles, default=default)
+    if not found:
+        return next(iter(_alone(profiles)), None)
+    backend = max(found, key=lambda name: found[name])
+    better = learned(_benched(profiles), backend=backend, default=default)
+    pair = default if better is None else (better.threads, better.spin)
+    mine = [profile for profile in _alone(_benched(profiles)) if profile.backend == backend]
+    best = next((profile for profile in mine if (profile.threads, profile.spin) == pair), mine[0])
+    return evolve(best, **{fact: _first(mine, fact) for fact in LATER if getattr(best, fact) is None})
+
+
+def _first(profiles: Iterable[Profile], fact: str) -> Any:
+    return next((value for profile in profiles if (value := getattr(profile, fact)) is not None), None)
 
 
 def _benched(profiles: Iterable[Profile]) -> list[Profile]:

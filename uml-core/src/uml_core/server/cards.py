@@ -68,7 +68,7 @@ class Cards:
             "pinned": model.id in self._records.pins,
             "aliases": sorted(self._aliases.get(model.id, ())),
             "usage": _usage(usage),
-            "profile": _best(self._records.profiles(model.id)),
+            "profile": _expected(self._records.profiles(model.id)),
             "status": status_of(model.id, self._active),
         }
         if entry.error is not None:
@@ -94,11 +94,18 @@ def profile_view(profile: Profile) -> dict[str, Any]:
     return {**said, "options": dict(profile.options), "measured": _time(profile.measured)}
 
 
-def _best(profiles: Sequence[Profile]) -> dict[str, Any] | None:
-    """The fastest of the measurements that nothing disturbed; of all if there is none."""
-    undisturbed = [profile for profile in profiles if not profile.busy]
-    best = max(undisturbed or profiles, key=lambda profile: profile.decode_tokens_per_s or 0.0, default=None)
-    return None if best is None else {fact: getattr(best, fact) for fact in BEST}
+def _expected(profiles: Sequence[Profile]) -> dict[str, Any] | None:
+    """How the model would do on this machine, as far as it was measured here."""
+    if not profiles:
+        return None
+    from uml_core.host import probe_host
+    from uml_core.host.machine import machine_name
+    from uml_core.planning.measured import expected
+    from uml_core.planning.threads import default_pair
+
+    here = [profile for profile in profiles if profile.machine == machine_name()]
+    profile = expected(here, default=default_pair(probe_host()))
+    return None if profile is None else {fact: getattr(profile, fact) for fact in BEST}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
