@@ -24,7 +24,7 @@ COLUMNS, LINES = 100, 60
 COMMANDS = (
     'uml run "What is the capital of France? Answer in one word." --temperature 0',
     "uml list",
-    "uml plugins",
+    "uml recommend --task chat",
     "uml run nonesuch-7b",
 )
 

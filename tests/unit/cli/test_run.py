@@ -61,7 +61,7 @@ def test_which_model(here, ref, chosen):
 
 def test_a_choice_among_several_is_said(capsys):
     choose(Here("a", "b"), None, pull=False)
-    assert "taking a, the first of 2" in capsys.readouterr().err
+    assert "taking a, one of 2 that can answer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ref", [None, "starter"])

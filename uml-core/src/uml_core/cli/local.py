@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uml_core.bench.rig import Running
+from uml_core.cli.answering import answering
 from uml_core.cli.background import Background
 from uml_core.cli.here import plugins_here
 from uml_core.cli.interrupt import impatient
@@ -22,6 +23,7 @@ from uml_core.server.compose import registry_of, storage_of, supervisor_of
 from uml_core.server.errors import invalid_body
 from uml_core.server.failure import error_of
 from uml_core.server.gateway import hold
+from uml_core.server.inventory import Inventory
 from uml_core.server.stream import EventStream
 from uml_core.server.usage import Usage
 from uml_core.supervisor.diagnosis import diagnose, to_error
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from uml_core.settings import Settings
     from uml_core.supervisor import Supervisor
     from uml_core.supervisor.client import WorkerClient
-    from uml_core.types import Offer, Plan, Profile, StoredModel
+    from uml_core.types import Offer, Plan, Profile
 
 PATH = "/v1/chat/completions"
 LEISURE_S = 30.0
@@ -47,7 +49,16 @@ Arrived = SimpleQueue["bytes | BaseException | None"]
 class LocalSession:
     """Loads and asks through a supervisor whose loop runs in the background."""
 
-    def __init__(self, plugins: Plugins, registry: Registry, supervisor: Supervisor, background: Background) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        registry: Registry,
+        supervisor: Supervisor,
+        background: Background,
+        *,
+        settings: Settings,
+    ) -> None:
+        self._settings = settings
         self._plugins = plugins
         self._registry = registry
         self._supervisor = supervisor
@@ -59,13 +70,9 @@ class LocalSession:
         return active.plan.model_id if active else None
 
     def models(self) -> list[str]:
-        return [stored.id for stored in self._registry.models() if self._is_model(stored)]
-
-    def _is_model(self, stored: StoredModel) -> bool:
-        try:
-            return self._registry.source(stored).kind == "model"
-        except UMLError:
-            return False
+        formats = {format for backend in self._plugins.backends.values() for format in backend.formats}
+        listing = Inventory(self._registry, self._plugins, self._settings).listing()
+        return answering(listing["data"], formats)
 
     def knows(self, ref: str) -> bool:
         try:
@@ -230,7 +237,7 @@ def open_local(settings: Settings) -> Iterator[LocalSession]:
         storage.start()
         try:
             background.run(supervisor.__aenter__())
-            yield LocalSession(plugins, registry, supervisor, background)
+            yield LocalSession(plugins, registry, supervisor, background, settings=settings)
         finally:
             with impatient():
                 background.run(supervisor.__aexit__(None, None, None))

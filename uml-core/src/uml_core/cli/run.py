@@ -88,7 +88,7 @@ def command(
 
 
 def choose(session: Session, ref: str | None, *, pull: bool) -> str:
-    """The model to load: the one that was named, else what is loaded, else the first here, else the starter.
+    """The model to load: the one that was named, else what is loaded, else what was used last, else the starter.
 
     :raises ModelNotFoundError: there is none, and nobody agreed to fetch the starter
     """
@@ -103,7 +103,7 @@ def choose(session: Session, ref: str | None, *, pull: bool) -> str:
     if not models:
         return offered(session, "starter", pull=pull)
     if len(models) > 1:
-        say(f"no model was named; taking {models[0]}, the first of {len(models)} in `uml list`", style="dim")
+        say(f"no model was named; taking {models[0]}, one of {len(models)} that can answer", style="dim")
     return models[0]
 
 

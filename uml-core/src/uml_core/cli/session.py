@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import fields, frozen
 
+from uml_core.cli.answering import answering
 from uml_core.cli.failure import knowing_what_stays
 from uml_core.cli.followed import goes_on
 from uml_core.cli.stage import Stage, stage_of
 from uml_core.cli.watch import Watch
-from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError, UMLError
+from uml_core.errors import BadRequestError, ModelLoadingError, ModelNotFoundError, NotFoundError, UMLError
 
 if TYPE_CHECKING:
     from uml_core.bench.rig import Running
@@ -40,7 +41,7 @@ class Session(Protocol):
         """The id of the model that is loaded."""
 
     def models(self) -> list[str]:
-        """The ids of what can be loaded here: neither broken files, nor parts of models."""
+        """The ids of what can answer a person here, what was used last first."""
 
     def knows(self, ref: str) -> bool:
         """Whether *ref* resolves to a model."""
@@ -86,10 +87,16 @@ class GatewaySession:
         return str(active["model"]) if active else None
 
     def models(self) -> list[str]:
-        return [str(card["id"]) for card in self._client.models() if card.get("kind") == "model"]
+        backends = (card.get("backend") or {} for card in self._client.plugins())
+        formats = {format for backend in backends for format in backend.get("formats", ())}
+        return answering(self._client.models(), formats)
 
     def knows(self, ref: str) -> bool:
-        return ref in self.models()
+        try:
+            self._client.model(ref)
+        except NotFoundError:
+            return False
+        return True
 
     def offer(self, ref: str) -> Offer | None:
         from uml_core.cli.here import registry_here
