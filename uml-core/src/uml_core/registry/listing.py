@@ -32,7 +32,10 @@ def list_models(stores: Sequence[ModelStore], formats: Sequence[ModelFormat], du
     problems: list[Unreadable] = []
     for store in stores:
         for found in _listed(store, formats):
-            (models if isinstance(found, StoredModel) else problems).append(found)  # type: ignore[arg-type]
+            if isinstance(found, StoredModel):
+                models.append(found)
+            else:
+                problems.append(found)
     return Listing(models=tuple(_named(duplicates.join(models))), problems=tuple(problems))
 
 
