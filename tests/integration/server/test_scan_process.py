@@ -28,8 +28,8 @@ run(settings, on_ready=lambda gateway: print(gateway.url, flush=True))
 """
 OTHERS = ("HF_", "HUGGINGFACE_", "LLAMA_", "OLLAMA_", "XDG_")
 """What the variables begin with that would lead to models of the person who runs the tests."""
-TOKENS = [f"token {number}" for number in range(4000)]
-MODELS = 200
+TOKENS = [f"token {number}" for number in range(40_000)]
+MODELS = 300
 
 
 @contextlib.contextmanager
