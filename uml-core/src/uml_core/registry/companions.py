@@ -9,16 +9,15 @@ from attrs import evolve
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection import inspect
+from uml_core.inspection.gguf.nature import FROM_MEDIA
 from uml_core.types import ModelFormat, ModelSource
-
-TASKS = {"image": "image-text-to-text", "audio": "audio-text-to-text"}
 
 
 def joined(source: ModelSource, companions: Iterable[Path], formats: Sequence[ModelFormat]) -> ModelSource:
     """*source* with the *companions* that its reader could not know of: Ollama's have no name that tells."""
     new = [path for path in dict.fromkeys(companions) if path not in source.companions]
     media = [medium for path in new for medium in _media(path, formats) if medium not in source.modalities]
-    tasks = [TASKS[medium] for medium in media if medium in TASKS]
+    tasks = [FROM_MEDIA[medium] for medium in media if medium in FROM_MEDIA]
     return evolve(
         source,
         companions=(*source.companions, *new),
