@@ -17,6 +17,7 @@ from uml_core.supervisor.running import RunningWorker
 
 TICK_S = 5.0
 ASK_S = 2.0
+"""How long a busy worker may take to name its counter; less where it may be silent for little more than that."""
 CPU_SHARE = 0.05
 """Processor time that counts as work: answering our own question takes less."""
 GROWTH_BYTES = 1 << 20
@@ -32,6 +33,7 @@ class Health:
     A busy worker moves when bytes come from it or the counter of its readiness path rises, and works when its
     processes use the processor or grow. One that does neither for ``hang_s`` hangs, and so does one with a counter that
     works without moving for ``request_timeout_s``; a foreign server without a counter may be slow as long as it works.
+    One whose request was given up is asked for a sign of life at once, though it seems idle now.
     """
 
     worker: RunningWorker
@@ -43,6 +45,7 @@ class Health:
     _moved_s: float = field(default=0.0, init=False)
     _worked_s: float = field(default=0.0, init=False)
     _asked_s: float = field(default=0.0, init=False)
+    _given_up: int = field(default=0, init=False)
 
     async def watch(self) -> str | None:
         """Look until the worker ends or hangs; why it is taken to hang, None when it has ended."""
@@ -50,6 +53,7 @@ class Health:
         tick_s = min(TICK_S, self.settings.hang_s / 4, self.settings.canary_s / 2)
         # Now, when it has just answered: one that hangs before it is asked would seem to have no counter.
         _, self._counter = await self._ask(self.settings.canary_timeout_s)
+        await self._works(tick_s)  # what loading has used is no work on a request
         while not self.worker.process.exited.done():
             reason = await (self._look_at_busy(tick_s) if self.worker.client.active_streams else self._look_at_idle())
             if reason and not self.worker.process.exited.done():
@@ -62,7 +66,7 @@ class Health:
         if pulse.heard != self._heard:
             self._heard, self._moved_s = pulse.heard, _now_s()
             return None
-        _, counter = await self._ask(ASK_S)
+        _, counter = await self._ask(min(ASK_S, self.settings.hang_s / 2))
         if counter is not None and counter != self._counter:
             self._counter, self._moved_s = counter, _now_s()
         if await self._works(tick_s):
@@ -82,8 +86,10 @@ class Health:
     async def _look_at_idle(self) -> str | None:
         self._heard, self._moved_s = -1, _now_s()
         self._worked_s = self._moved_s
-        if _now_s() - self._asked_s < self.settings.canary_s:
+        given_up = self.worker.client.pulse.given_up
+        if given_up == self._given_up and _now_s() - self._asked_s < self.settings.canary_s:
             return None
+        self._given_up = given_up
         answered, _ = await self._ask(self.settings.canary_timeout_s)
         self._asked_s = _now_s()
         if answered or self.worker.client.active_streams:

@@ -16,10 +16,12 @@ from uml_core.errors import UMLError, WorkerCrashedError, WorkerTimeoutError
 class Pulse:
     """A worker's signs of life: how often it was ``heard`` on any connection, and when it was last seen to work.
 
-    ``worked_s`` is the loop's time; a worker that was never seen to work has the smallest there is.
+    ``given_up`` counts the requests that it was silent on for too long. ``worked_s`` is the loop's time; a worker that
+    was never seen to work has the smallest there is.
     """
 
     heard: int = 0
+    given_up: int = 0
     worked_s: float = float("-inf")
 
 
@@ -182,6 +184,7 @@ class WorkerStream(asyncio.Protocol):
         if silent_s < self._silence_s:
             self._timer = self._loop.call_later(self._silence_s - silent_s, self._listen)
         else:
+            self._pulse.given_up += 1
             self._fail(
                 WorkerTimeoutError(
                     f"{self._worker} said nothing for {self._silence_s:g} s; if its answers take that long, ask for a "
