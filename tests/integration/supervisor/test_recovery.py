@@ -222,9 +222,7 @@ async def test_a_worker_that_burns_time_without_progress_hangs_too(make_house, e
 
 
 async def test_a_worker_whose_request_was_given_up_is_asked_for_a_sign_of_life_at_once(make_house, eventually):
-    house = make_house(
-        supervisor={"hang_s": 4.0, "request_timeout_s": 0.6, "canary_s": 300.0, "canary_timeout_s": 0.5}
-    )
+    house = make_house(supervisor={"hang_s": 4.0, "request_timeout_s": 0.6, "canary_s": 300.0, "canary_timeout_s": 0.5})
     async with house.supervisor:
         name = house.model("a", busy_hang="stop", busy_hang_after=1)
         await house.supervisor.load(request(name))
