@@ -14,10 +14,12 @@ from uml_core import hookspec
 if TYPE_CHECKING:
     from uml_core.types import (
         BackendInfo,
+        Device,
         Diagnosis,
         HostInfo,
         Launch,
         Match,
+        MemoryEstimate,
         ModelFormat,
         ModelSource,
         ModelStatus,
@@ -126,6 +128,48 @@ def uml_detect_backend(model: ModelSource, host: HostInfo, settings: Mapping[str
             if find_spec("my_engine") is None:
                 return Rejected("my-engine is not installed", hint="pip install my-engine")
             return Match(Level.SUPPORTED, "my-engine reads GGUF")
+    """
+
+
+@hookspec
+def uml_detect_devices() -> Iterable[Device]:  # type: ignore[empty-body]
+    """Find accelerators and say what each has free.
+
+    When: when something is planned or the machine is described; an answer is used for a moment only. Called by:
+    ``python -m uml_core.host.probe``, a child process with a time limit, for a call into a sick driver may never return;
+    what one plugin raises is a line in ``uml doctor`` and takes nothing away from the others. Core finds NVIDIA's, AMD's
+    and Apple's devices and what Vulkan sees; answer for what only you know. A device that core has found as well, by its
+    ``id`` or ``uuid``, is yours from then on.
+
+    :returns: zero or more devices, also those that can't be used, with the ``problem``
+
+    Example::
+
+        @hookimpl
+        def uml_detect_devices():
+            for index, chip in enumerate(my_driver.chips()):
+                yield Device(id=f"vulkan:{index}", kind="vulkan", index=index, name=chip.name, total_bytes=chip.memory)
+    """
+
+
+@hookspec
+def uml_estimate_memory(plan: Plan, host: HostInfo) -> MemoryEstimate | None:
+    """Say how much memory a load will take, if you know it better than the formula does.
+
+    When: for a plan that is shown, and before a load that may not fit; once for each, on what was decided, not for what
+    was only considered. Called by: ``planning``, addressed to the backend that the plan names, in a thread with a
+    deadline of 15 seconds. It may start a child process that looks, and must end it; nothing of the model is loaded.
+
+    :param plan: the decision, with ``options``, ``placement`` and, in ``memory``, the estimate that is there already
+    :param host: the cores, the memory and the devices of this machine
+    :returns: the parts that you know; each takes the place of the formula's for that device and kind. ``None``: none
+
+    Example::
+
+        @hookimpl
+        def uml_estimate_memory(plan):
+            size_bytes = my_engine.buffer_bytes(plan.model.path, tokens=plan.context_length * plan.parallel)
+            return MemoryEstimate(parts=(MemoryPart.exact("cpu", "compute", size_bytes, source="probe"),))
     """
 
 

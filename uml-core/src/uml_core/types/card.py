@@ -19,6 +19,8 @@ class Layer:
     ``full`` attention keeps ``kv_heads * (key_length + value_length)`` elements for each token, ``sliding`` the same
     for the last ``window`` tokens only. ``latent`` (MLA) keeps ``key_length`` elements for each token in all, and no
     values. ``recurrent`` keeps ``state_elements`` for a sequence of any length. ``none`` keeps nothing.
+    ``weight_bytes`` is what its tensors take in the files, ``expert_bytes`` how much of that are experts of which only
+    some work on each token; 0 where the files don't say which tensor belongs to which layer.
     """
 
     kind: LayerKind = "full"
@@ -27,6 +29,8 @@ class Layer:
     value_length: int = 0
     window: int | None = None
     state_elements: int = 0
+    weight_bytes: int = 0
+    expert_bytes: int = 0
 
 
 @frozen(kw_only=True)
@@ -34,7 +38,9 @@ class Shape:
     """The dimensions that memory depends on, with one :class:`Layer` for each block; 0 where a model has no such thing.
 
     ``heads`` counts query heads, ``feed_forward_length`` is of one expert where there are ``experts``, of which
-    ``experts_used`` work on each token.
+    ``experts_used`` work on each token. ``input_bytes`` is what the tensors of the token embedding take in the files,
+    ``output_bytes`` those of the output layer and its norm; ``tied``: there is no output matrix, the embedding is used
+    a second time. What of the files is in neither, nor in a layer, belongs to no layer.
     """
 
     embedding_length: int = 0
@@ -43,6 +49,9 @@ class Shape:
     vocabulary_size: int = 0
     experts: int = 0
     experts_used: int = 0
+    input_bytes: int = 0
+    output_bytes: int = 0
+    tied: bool = False
     layers: tuple[Layer, ...] = ()
 
 

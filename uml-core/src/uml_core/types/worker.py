@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from uml_core.types.memory import MemoryPart
 from uml_core.types.status import LOADING
 
 EndpointKind = Literal["fd", "port"]
@@ -47,7 +48,9 @@ class WorkerCommand:
     ``accepts`` is ``fd`` when the worker takes a listening socket by descriptor (``uml_core.worker.serve`` does),
     ``port`` when it binds ``launch.port`` itself. ``ready_path`` must answer 200 only with the token, and only once
     the model is loaded. ``error_codes`` maps the engine's own error types to OpenAI codes; ``progress`` reads one
-    line of the engine's log and gives the part that is loaded, 0 to 1. Times are in seconds.
+    line of the engine's log and gives the part that is loaded, 0 to 1; ``memory`` reads one and gives the memory that
+    the engine says it has taken there (of several lines for one device and kind the sum counts; ``cpu`` and
+    ``overhead`` is what the process held before it loaded anything). Times are in seconds.
     """
 
     argv: tuple[str, ...]
@@ -58,6 +61,7 @@ class WorkerCommand:
     stop_grace_s: float = 5.0
     error_codes: Mapping[str, str] = field(factory=dict)
     progress: Callable[[str], float | None] | None = None
+    memory: Callable[[str], MemoryPart | None] | None = None
     rewrites_frames: bool = False
 
     @classmethod
