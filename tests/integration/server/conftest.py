@@ -254,6 +254,7 @@ class SupervisorStandIn:
     events: Events = field(factory=Events)
     known: dict[str, JobStatus] = field(factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(factory=dict)
+    submitted: int = 0
 
     def active(self) -> ActiveStandIn | None:
         return ActiveStandIn(plan_of(self.loaded), self.state, leases=self.leases) if self.loaded else None
@@ -309,6 +310,7 @@ class SupervisorStandIn:
 
     async def submit(self, request: LoadRequest, *, allow_path: bool = False) -> JobStatus:
         assert not allow_path
+        self.submitted += 1
         for job in self.known.values():
             if job.request == request and not job.ended:
                 return job

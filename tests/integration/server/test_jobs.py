@@ -36,7 +36,7 @@ async def test_cancelling_is_for_all_who_wait(start_gateway, until):
     loads = [
         asyncio.create_task(gateway.http.post("/load_model", json={"model": "other", "wait": True})) for _ in range(2)
     ]
-    await until(lambda: gateway.in_flight.count == 2 and gateway.supervisor.known)
+    await until(lambda: gateway.supervisor.submitted == 2)
     cancelled = await gateway.http.delete("/jobs/job_1")
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     for load in loads:
