@@ -83,8 +83,25 @@ def test_the_card_is_what_the_reference_reads(smollm2, reference):
     assert shape.vocabulary_size == said("llama.vocab_size") == len(said("tokenizer.ggml.tokens"))
     assert (shape.experts, shape.experts_used) == (0, 0)
     length = said("llama.rope.dimension_count")
-    kept = Layer(kind="full", kv_heads=said("llama.attention.head_count_kv"), key_length=length, value_length=length)
+    kept = Layer(
+        kind="full",
+        kv_heads=said("llama.attention.head_count_kv"),
+        key_length=length,
+        value_length=length,
+        weight_bytes=sum(int(tensor.n_bytes) for tensor in reference.tensors if tensor.name.startswith("blk.0.")),
+    )
     assert shape.layers == (kept,) * said("llama.block_count")
+    assert len({id(layer) for layer in shape.layers}) == 1
+
+
+def test_every_byte_of_the_weights_has_its_place(smollm2, reference):
+    """This file has no output matrix: its embedding is used twice."""
+    shape = read(smollm2).shape
+    bytes_of = {tensor.name: int(tensor.n_bytes) for tensor in reference.tensors}
+    assert (shape.input_bytes, shape.output_bytes) == (bytes_of["token_embd.weight"], bytes_of["output_norm.weight"])
+    assert shape.tied
+    layers = sum(layer.weight_bytes for layer in shape.layers)
+    assert shape.input_bytes + shape.output_bytes + layers == sum(bytes_of.values())
 
 
 GROWTH = """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from uml_core.inspection.gguf import LeftInFile, read, read_header, read_values
 from uml_core.types import Layer
@@ -148,7 +149,12 @@ def path(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "token_embd": "Q8_0",
         "blk.0.attn_q": "Q4_0",
         "blk.0.ffn_up": "F16",
+        "blk.0.ffn_up_exps": "Q5_1",
+        "blk.1.ffn_up": "Q8_0",
+        "blk.1.ffn_gate_up_exps": "MXFP4",
+        "blk.1.ffn_up_shexp": "F16",
         "output_norm": "F32",
+        **({} if architecture == "gemma3" else {"output": "Q5_0"}),
     }.items():
         kind = gguf.GGMLQuantizationType[type]
         writer.add_tensor(f"{name}.weight", gguf.quantize(numbers, kind), raw_dtype=kind)
@@ -218,7 +224,21 @@ def test_the_card_is_what_the_reference_reads(path, reference, architecture):
 
 
 def test_what_each_layer_keeps(path, architecture):
-    assert list(read(path).shape.layers) == ARCHITECTURES[architecture][1]
+    layers = [evolve(layer, weight_bytes=0, expert_bytes=0) for layer in read(path).shape.layers]
+    assert layers == ARCHITECTURES[architecture][1]
+
+
+def test_what_each_layer_weighs(path, reference, architecture):
+    shape = read(path).shape
+    bytes_of = {tensor.name.removesuffix(".weight"): int(tensor.n_bytes) for tensor in reference.tensors}
+    assert shape.input_bytes == bytes_of["token_embd"]
+    assert shape.output_bytes == bytes_of["output_norm"] + bytes_of.get("output", 0)
+    assert shape.tied == ("output" not in bytes_of)
+    for number, layer in enumerate(shape.layers):
+        mine = {name: size for name, size in bytes_of.items() if name.startswith(f"blk.{number}.")}
+        assert layer.weight_bytes == sum(mine.values())
+        assert layer.expert_bytes == sum(size for name, size in mine.items() if name.endswith("_exps"))
+    assert len({id(layer) for layer in shape.layers}) == len(set(shape.layers))
 
 
 @pytest.mark.parametrize("type", [gguf.GGUFType.ADAPTER, gguf.GGUFType.IMATRIX, gguf.GGUFType.MMPROJ])

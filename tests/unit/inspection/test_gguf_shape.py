@@ -333,3 +333,53 @@ def test_without_a_count_of_layers_there_is_no_shape(tmp_path):
 def test_dimensions_of_another_type(shaped, key, value, what):
     with pytest.raises(InvalidModelFileError, match=rf"its 'x\.{key}' is {what}"):
         shaped("x", 3, {**heads(8, 2), key: value})
+
+
+def weighed(path: Path, tensors: Mapping[str, list[int]], architecture: str = "llama", **facts: int) -> Shape:
+    own = {"block_count": 2, "embedding_length": 64, "attention.head_count": 4, **facts}
+    metadata = {"general.architecture": architecture, **{f"{architecture}.{key}": own[key] for key in own}}
+    shape = read(write_gguf(path / "m.gguf", metadata, tensors=tensors)).shape
+    assert shape
+    return shape
+
+
+def test_the_bytes_of_each_layer(tmp_path):
+    tensors = {"token_embd.weight": [64, 10], "token_embd_norm.weight": [64], "rope_freqs.weight": [8]}
+    tensors |= {"blk.0.ffn_up.weight": [64, 3], "blk.1.ffn_up.weight": [64, 5], "blk.1.attn_output.weight": [64]}
+    shape = weighed(tmp_path, tensors | {"output.weight": [64, 10], "output_norm.weight": [64]})
+    assert [layer.weight_bytes for layer in shape.layers] == [4 * 64 * 3, 4 * 64 * 6]
+    assert (shape.input_bytes, shape.output_bytes, shape.tied) == (4 * 64 * 10, 4 * 64 * 11, False)
+
+
+@pytest.mark.parametrize("name", ["ffn_up_exps", "ffn_gate_up_exps", "ffn_down_chexps", "ffn_gate.7"])
+def test_experts_are_counted_apart_and_shared_ones_are_not(tmp_path, name):
+    tensors = {f"blk.1.{name}.weight": [64, 3], f"blk.1.{name}.bias": [64]}
+    tensors |= {"blk.1.ffn_up_shexp.weight": [64, 5], "blk.1.ffn_gate_inp.weight": [64], "blk.0.ffn_up.weight": [64]}
+    shape = weighed(tmp_path, tensors)
+    assert [layer.expert_bytes for layer in shape.layers] == [0, 4 * 64 * 4]
+    assert [layer.weight_bytes for layer in shape.layers] == [4 * 64, 4 * 64 * 10]
+
+
+def test_layers_that_read_and_layers_that_write_of_one_number_count_as_one(tmp_path):
+    tensors = {"enc.blk.1.ffn_up.weight": [64, 3], "dec.blk.1.ffn_up.weight": [64, 2], "dec.output_norm.weight": [64]}
+    shape = weighed(tmp_path, tensors, "t5")
+    assert [layer.weight_bytes for layer in shape.layers] == [0, 4 * 64 * 5]
+    assert shape.output_bytes == 4 * 64
+
+
+def test_layers_of_a_second_round_have_no_weights_of_their_own(tmp_path):
+    tensors = {"blk.0.ffn_up.weight": [64, 3], "blk.1.ffn_up.weight": [64, 3]}
+    shape = weighed(tmp_path, tensors, "nanbeige", num_loops=2)
+    assert [layer.weight_bytes for layer in shape.layers] == [4 * 64 * 3] * 2 + [0] * 2
+
+
+def test_only_a_model_that_writes_uses_its_embedding_twice(tmp_path):
+    tensors = {"token_embd.weight": [64, 10]}
+    assert weighed(tmp_path, tensors).tied
+    assert not weighed(tmp_path, tensors, "bert").tied
+    assert not weighed(tmp_path, {"blk.0.ffn_up.weight": [64]}).tied
+
+
+@pytest.mark.parametrize("name", ["blk.2.ffn_up", "blk.x.ffn_up", "blk.-1.ffn_up", "blk.", "a.blk.0.ffn_up", "blk.²."])
+def test_a_tensor_of_no_layer_belongs_to_none(tmp_path, name):
+    assert {layer.weight_bytes for layer in weighed(tmp_path, {f"{name}.weight": [64]}).layers} == {0}

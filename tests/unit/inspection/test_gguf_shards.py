@@ -121,3 +121,19 @@ def test_a_part_with_a_number_beyond_the_last(tmp_path):
     path = write_gguf(tmp_path / "big-00003-of-00002.gguf", {"split.count": 2, "split.no": 2})
     with pytest.raises(InvalidModelFileError, match="is one of 2 parts, but its name doesn't say so"):
         read(path)
+
+
+def test_the_layers_of_all_parts_are_weighed(tmp_path):
+    own = {"block_count": 2, "embedding_length": 64, "attention.head_count": 4}
+    metadata = {"general.architecture": "llama", **{f"llama.{key}": own[key] for key in own}}
+    tensors = [{"token_embd.weight": [64, 8], "blk.0.ffn_up.weight": [64]}, {"blk.1.ffn_up.weight": [64, 3]}]
+    paths = [tmp_path / f"m-{number:05}-of-00002.gguf" for number in (1, 2)]
+    for number, path in enumerate(paths):
+        split = {"split.no": number, "split.count": 2, "split.tensors.count": 3}
+        kinds = {"split.no": "uint16", "split.count": "uint16"}
+        write_gguf(path, split | (metadata if number == 0 else {}), tensors=tensors[number], types=kinds)
+    shape = read(paths[0]).shape
+    assert ([layer.weight_bytes for layer in shape.layers], shape.tied) == ([4 * 64, 4 * 64 * 3], True)
+    paths[1].unlink()
+    shape = read(paths[0]).shape
+    assert ([layer.weight_bytes for layer in shape.layers], shape.tied) == ([4 * 64, 0], False)

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from uml_core.errors import BadRequestError, InvalidModelFileError
 from uml_core.inspection import inspect
+from uml_core.registry.card_row import CARDS
 from uml_core.registry.records import PROFILES, Records
 from uml_core.storage import NoStorage
 from uml_core.storage.peek import Peeked
@@ -121,6 +122,16 @@ def test_what_others_have_read_is_read_again(records, kept, monkeypatch):
     assert Records(known=kept.known(), readers=["uml-core 9"]).card(PATH, SIGNED) is None
     monkeypatch.setattr("uml_core.registry.records.__version__", "99.0")
     assert kept.again().card(PATH, SIGNED) is None
+
+
+def test_a_card_from_when_cards_held_less_is_read_again(records, kept, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("uml_core.registry.card_row.CARDS", CARDS - 1)
+        kept.again().put_card(MODEL, SIGNED, CARD)
+        assert kept.again().card(PATH, SIGNED) == CARD
+    assert kept.again().card(PATH, SIGNED) is None
+    records.put_card(MODEL, SIGNED, CARD)
+    assert kept.again().card(PATH, SIGNED) == CARD
 
 
 def test_a_fault_of_a_reader_or_of_the_system_is_not_kept(records, kept, tmp_path):

@@ -18,7 +18,15 @@ many_texts = st.lists(texts, max_size=3).map(tuple)
 many_paths = st.lists(paths, max_size=3).map(tuple)
 kinds = st.sampled_from(["full", "sliding", "latent", "recurrent", "none"])
 layers = st.builds(
-    Layer, kind=kinds, kv_heads=counts, key_length=counts, value_length=counts, window=st.none() | counts
+    Layer,
+    kind=kinds,
+    kv_heads=counts,
+    key_length=counts,
+    value_length=counts,
+    window=st.none() | counts,
+    state_elements=counts,
+    weight_bytes=counts,
+    expert_bytes=counts,
 )
 runs = st.lists(st.tuples(layers, st.integers(1, 40)), max_size=4)
 shapes = st.builds(
@@ -29,6 +37,9 @@ shapes = st.builds(
     vocabulary_size=counts,
     experts=counts,
     experts_used=counts,
+    input_bytes=counts,
+    output_bytes=counts,
+    tied=st.booleans(),
     layers=runs.map(lambda runs: tuple(layer for layer, count in runs for _ in range(count))),
 )
 facts = {

@@ -13,6 +13,9 @@ from uml_core.registry.card_json import from_json, to_json
 from uml_core.registry.signature import Signature
 from uml_core.types import ModelCard
 
+CARDS = 2
+"""Counts what cards hold: those of an earlier number lack something, and their headers are read again."""
+
 DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What a row that is not as it was written can raise."""
 
@@ -23,8 +26,8 @@ def key_of(path: Path) -> str:
 
 
 def readers_as_text(readers: Iterable[str]) -> str:
-    """Few characters for all those that read formats."""
-    return blake2b("\n".join(sorted(set(readers))).encode(), digest_size=6).hexdigest()
+    """Few characters for all those that read formats, and for what cards hold."""
+    return blake2b("\n".join([f"cards {CARDS}", *sorted(set(readers))]).encode(), digest_size=6).hexdigest()
 
 
 def signed(signature: Signature, readers: str) -> str:

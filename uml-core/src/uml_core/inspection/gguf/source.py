@@ -36,7 +36,7 @@ def read(path: Path) -> ModelSource:
     tensors = [tensor for header in shards.headers.values() for tensor in header.tensors]
     facts = Facts(path, first.metadata)
     kind = "model" if _is_part(shards, facts) else kind_of(facts, has_tensors=bool(tensors))
-    shape = shape_of(facts, tensors) if kind == "model" else None
+    shape = shape_of(facts, tensors, whole=not shards.missing) if kind == "model" else None
     companions = projectors_of(path, shape.embedding_length) if shape else {}
     media = tuple(
         medium for medium in ("image", "audio") if medium in {m for each in companions.values() for m in each}
