@@ -42,7 +42,8 @@ UMLError
 
 ``message`` is one sentence for a person: the object in quotes, the reason, what to do. ``detail`` are further lines
 (a worker's last words, every backend's sentence). ``permanent`` says that asking again can't help. ``job`` is the
-:class:`~uml_core.types.JobStatus` of the load that failed, if it was one.
+:class:`~uml_core.types.JobStatus` of the load that failed, if it was one; ``plan`` the
+:class:`~uml_core.types.Plan` that was refused.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class UMLError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.job: Any = None
+        self.plan: Any = None
         if code is not None:
             self.code = code
         if permanent is not None:

@@ -110,15 +110,17 @@ class Budget:
 class MemoryPlan:
     """What a load takes, against what there is.
 
-    ``profile`` names the defaults that were used (``cpu``, ``24gb`` …), ``loads`` counts the earlier loads on this
-    machine that the estimate learned from. ``problem`` is a sentence where it doesn't fit, with the numbers, and
-    ``would_fit`` the nearest settings that do: fields of a :class:`LoadRequest` (``{"context_length": 2048}``,
-    ``{"model": "other:Q4_0"}``), empty if none do. ``forced``: it is to be loaded all the same.
+    ``estimate`` is what was decided by: ``formula``, which only knows the header, with what was learned from ``loads``
+    earlier loads on this machine and what the engine was asked. ``profile`` names the defaults that were used (``cpu``,
+    ``24gb`` …). ``problem`` is a sentence where it doesn't fit, with the numbers, and ``would_fit`` the nearest settings
+    that do: fields of a :class:`LoadRequest` (``{"context_length": 2048}``, ``{"model": "other:Q4_0"}``), empty if none
+    do. ``forced``: it is to be loaded all the same.
     """
 
     profile: str
     estimate: MemoryEstimate
     budgets: tuple[Budget, ...]
+    formula: MemoryEstimate = MemoryEstimate()
     loads: int = 0
     problem: str = ""
     would_fit: Mapping[str, Any] = field(factory=dict)
