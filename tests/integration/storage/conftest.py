@@ -16,8 +16,8 @@ STEP = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade():
@@ -90,7 +90,7 @@ def next_schema(tmp_path, monkeypatch):
     def next_schema(last="pass", *, use=True):
         fresh = tmp_path / "migrations %d"
         shutil.copytree(Path(migration.__file__).with_name("migrations"), fresh, dirs_exist_ok=True)
-        (fresh / "versions" / "v0003_notes.py").write_text(STEP.format(last=last))
+        (fresh / "versions" / "v0004_notes.py").write_text(STEP.format(last=last))
         if use:
             monkeypatch.setattr(migration, "FOLDER", fresh)
         return fresh

@@ -63,13 +63,13 @@ async def test_a_later_version_brings_the_data_along_and_keeps_a_backup(begin, d
     storage.close()
     assert storage.degraded is None
     assert storage.events == [
-        ("migrated", {"from": "0002", "to": "0003", "backup": str(folder / "uml.db.before-0003")})
+        ("migrated", {"from": "0003", "to": "0004", "backup": str(folder / "uml.db.before-0004")})
     ]
     assert stored("SELECT colour, count(*) FROM requests GROUP BY colour") == [(None, 1), ("red", 1000)]
-    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
-    backup = folder / "uml.db.before-0003"
+    assert stored("SELECT version_num FROM alembic_version") == [("0004",)]
+    backup = folder / "uml.db.before-0004"
     assert backup.stat().st_mode & 0o777 == 0o600
-    assert stored("SELECT version_num, count(*) FROM alembic_version, requests", backup) == [("0002", 1000)]
+    assert stored("SELECT version_num, count(*) FROM alembic_version, requests", backup) == [("0003", 1000)]
     again = begin("again")
     again.flush()
     assert again.events == []
@@ -99,8 +99,8 @@ def test_a_file_of_the_first_schema_gets_the_new_tables_and_keeps_all_its_rows(b
     records.set_alias("small", "org/model")
     storage.close()
     assert storage.degraded is None
-    backup = folder / "uml.db.before-0002"
-    assert storage.events == [("migrated", {"from": "0001", "to": "0002", "backup": str(backup)})]
+    backup = folder / "uml.db.before-0003"
+    assert storage.events == [("migrated", {"from": "0001", "to": "0003", "backup": str(backup)})]
     assert rows_of(backup) == old
     # The request that was open when that gateway ended is closed, as ever.
     ended = [tuple("aborted" if value == "started" else value for value in row) for row in old["requests"]]
@@ -114,8 +114,9 @@ def test_kill_in_the_middle_of_the_migration_from_the_first_schema(begin, folder
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy)
     assert stored("SELECT version_num FROM alembic_version", copy / "uml.db") == [("0001",)]
-    assert stored("SELECT count(*) FROM sqlite_master WHERE name IN ('models', 'notes')", copy / "uml.db") == [(0,)]
-    assert rows_of(copy / "uml.db") == old == rows_of(folder / "uml.db.before-0003")
+    tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('models', 'measurements', 'notes')"
+    assert stored(tables, copy / "uml.db") == [(0,)]
+    assert rows_of(copy / "uml.db") == old == rows_of(folder / "uml.db.before-0004")
     assert Records.load(folder).aliases == {"put": "while it migrates"}
     storage = begin("next")
     storage.flush()
@@ -143,7 +144,7 @@ def test_a_new_database_needs_no_backup(begin, next_schema, stored, folder):
     storage = begin()
     storage.flush()
     storage.close()
-    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0004",)]
     assert storage.events == []
     assert not list(folder.glob("*before*"))
 
@@ -154,7 +155,7 @@ def test_a_step_that_fails_leaves_all_as_it_was(begin, data, next_schema, stored
     storage.flush()
     assert "can't be brought to this version's schema (the step is wrong): it is as it was" in storage.degraded
     storage.close()
-    assert stored("SELECT version_num FROM alembic_version") == [("0002",)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
     assert stored("SELECT count(*) FROM sqlite_master WHERE name = 'notes'") == [(0,)]
     assert stored("SELECT count(*) FROM requests") == [(1000,)]
 
@@ -173,7 +174,7 @@ def test_kill_in_the_middle_of_a_migration(begin, folder, next_schema, stored, f
     storage.flush()
     storage.close()
     assert storage.degraded is None
-    assert stored("SELECT version_num FROM alembic_version") == [("0003",)]
+    assert stored("SELECT version_num FROM alembic_version") == [("0004",)]
     assert stored("SELECT count(*), sum(id = 'put while it migrates') FROM requests") == [(1 if fresh else 1001, 1)]
     assert stored("PRAGMA integrity_check") == [("ok",)]
 

@@ -20,7 +20,7 @@ from uml_core.storage import Storage
 from uml_core.storage.line import stamp
 from uml_core.storage.peek import peek
 from uml_core.storage.tables import metadata
-from uml_core.types import ModelCard, Profile, StoredModel
+from uml_core.types import Measurement, ModelCard, Profile, StoredModel
 
 SCANNING = Path(__file__).with_name("scanning.py")
 KILLS = [random.Random(number).choice([1, 100, 1_000, 3_000, 10_000]) for number in range(30)]
@@ -37,6 +37,22 @@ PROFILE = Profile(
     context_length=4096,
     options={"n": [1]},
     load_s=1.25,
+    measured=NOW,
+)
+MEASUREMENT = Measurement(
+    model_id="a",
+    backend="b",
+    engine="e 1",
+    machine="m",
+    architecture="llama",
+    quantization="Q4_0",
+    how="4096x1 batch=512",
+    device="cpu",
+    kind="compute",
+    predicted_bytes=100,
+    measured_bytes=90,
+    units=4096,
+    used=True,
     measured=NOW,
 )
 
@@ -74,6 +90,8 @@ def fill(records):
         records.pin(f"{number}", on=True)
         records.put_profile(evolve(PROFILE, model_id=f"{number % 10}", measured=NOW + timedelta(seconds=number)))
         records.count_load(f"{number % 10}")
+        later = NOW + timedelta(seconds=number)
+        records.put_measurement(evolve(MEASUREMENT, model_id=f"{number % 5}", measured=later), load=f"load {number}")
     for number in range(0, 50, 2):
         records.remove_alias(f"alias {number}")
         records.pin(f"{number}", on=False)
@@ -82,6 +100,7 @@ def fill(records):
 def same(one, other):
     assert one.aliases == other.aliases
     assert one.pins == other.pins
+    assert one.measurements(backend="b") == other.measurements(backend="b")
     for number in range(10):
         assert one.profiles(f"{number}") == other.profiles(f"{number}")
         assert one.usage(f"{number}") == other.usage(f"{number}")
@@ -270,3 +289,32 @@ def test_the_newest_profiles_of_each_backend_and_source_are_kept(begin, remember
     found = stored("SELECT backend, source, count(*), min(measured) FROM profiles GROUP BY 1, 2 ORDER BY 1, 2")
     oldest = stamp(NOW + timedelta(seconds=10))
     assert found == [("b", "bench", 20, oldest), ("b", "served", 20, oldest), ("c", "bench", 20, oldest)]
+
+
+def test_the_newest_measurements_of_each_model_device_and_kind_are_kept(begin, remember, stored, folder):
+    records, storage = remember()
+    for number in range(30):
+        for kind, engine in (("compute", "e 1"), ("weights", "e 1"), ("weights", "e 2")):
+            one = evolve(MEASUREMENT, kind=kind, engine=engine, measured=NOW + timedelta(seconds=number))
+            records.put_measurement(one, load=f"{engine} {number}")
+    kept = records.measurements(backend="b")
+    storage.close()
+    last = begin("next")
+    last.flush()
+    last.close()
+    found = stored("SELECT engine, kind, count(*), min(measured) FROM measurements GROUP BY 1, 2 ORDER BY 1, 2")
+    oldest = stamp(NOW + timedelta(seconds=10))
+    assert found == [("e 1", "compute", 20, oldest), ("e 1", "weights", 20, oldest), ("e 2", "weights", 20, oldest)]
+    assert set(Records.load(folder).measurements(backend="b")) == set(kept)
+
+
+def test_of_all_measurements_the_newest_are_kept(begin, remember, stored):
+    records, storage = remember()
+    for number in range(2_100):
+        one = evolve(MEASUREMENT, model_id=f"{number}", measured=NOW + timedelta(seconds=number))
+        records.put_measurement(one, load="x" * (number + 1))
+    storage.close()
+    last = begin("next")
+    last.flush()
+    last.close()
+    assert stored("SELECT count(*), min(CAST(model_id AS INTEGER)) FROM measurements") == [(2_000, 100)]

@@ -139,7 +139,7 @@ async def test_a_newer_database_is_left_alone_and_the_program_runs_without(begin
     left_over(line("for the newer program"), number=7)
     storage = begin()
     storage.flush()
-    assert "written by a newer UML (its schema is '9999', this one knows up to '0002'): install" in storage.degraded
+    assert "written by a newer UML (its schema is '9999', this one knows up to '0003'): install" in storage.degraded
     storage.put("requests", {"id": "x"})
     storage.flush()
     with pytest.raises(StorageError, match="newer UML"):

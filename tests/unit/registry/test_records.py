@@ -13,7 +13,7 @@ from uml_core.registry.card_row import CARDS
 from uml_core.registry.records import PROFILES, Records
 from uml_core.storage import NoStorage
 from uml_core.storage.peek import Peeked
-from uml_core.types import ModelCard, ModelFormat, ModelSource, Profile, Shape, StoredModel, Usage
+from uml_core.types import Measurement, ModelCard, ModelFormat, ModelSource, Profile, Shape, StoredModel, Usage
 from uml_core.types.card import Layer
 
 PATH = Path("/models/a-Q4_0.gguf")
@@ -319,3 +319,38 @@ def test_many_threads_lose_nothing(records, kept):
         assert len(known.aliases) == 400
     assert len(kept.tables["models"]) == 400
     assert len(records.profiles("a")) == 4 * PROFILES
+
+
+MEASUREMENT = Measurement(
+    model_id="a",
+    backend="fake",
+    engine="fake 1",
+    machine="a machine",
+    architecture="llama",
+    quantization="Q4_0",
+    how="4096x1 batch=512",
+    device="cpu",
+    kind="compute",
+    predicted_bytes=100,
+    measured_bytes=90,
+    measured=datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC),
+)
+
+
+def test_a_later_measurement_of_one_load_takes_the_place_of_the_first(kept):
+    records = Records(kept)
+    records.put_measurement(MEASUREMENT, load="1")
+    records.put_measurement(evolve(MEASUREMENT, kind="weights"), load="1")
+    later = evolve(MEASUREMENT, measured_bytes=95, used=True, measured=MEASUREMENT.measured + timedelta(seconds=1))
+    records.put_measurement(later, load="1")
+    assert records.measurements(backend="fake") == (later, evolve(MEASUREMENT, kind="weights"))
+    assert records.measurements(backend="other") == ()
+    assert kept.again().measurements(backend="fake") == records.measurements(backend="fake")
+
+
+def test_a_measurement_that_is_damaged_is_left_out(kept, caplog):
+    Records(kept).put_measurement(MEASUREMENT, load="1")
+    (row,) = kept.tables["measurements"].values()
+    row["measured"] = "yesterday"
+    assert kept.again().measurements(backend="fake") == ()
+    assert "a measurement of the model 'a' can't be read" in caplog.text

@@ -15,13 +15,14 @@ from uml_core import __version__
 from uml_core.errors import InvalidModelFileError
 from uml_core.registry.alias import check_alias
 from uml_core.registry.card_row import DAMAGED, card_of, card_to_row, is_of_the_file, key_of, readers_as_text, signed
+from uml_core.registry.measurements import Measurements
 from uml_core.registry.profile_json import profile_from_row, profile_to_row, usage_from_row, usage_to_row
 from uml_core.registry.rows import TABLES, Rows
 from uml_core.registry.signature import Signature
 from uml_core.storage import NoStorage, Storage
 from uml_core.storage.line import stamp
 from uml_core.storage.peek import Peeked, peek
-from uml_core.types import ModelCard, Profile, StoredModel, Usage
+from uml_core.types import Measurement, ModelCard, Profile, StoredModel, Usage
 
 PROFILES = 20
 """How many are kept of one model with one backend, of each source: those of use must not push out the measured."""
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Records:
-    """Cards, aliases, pins, profiles and usage. Any thread may call any method; none waits for the disk."""
+    """Cards, aliases, pins, profiles, measurements, usage. Any thread may call any method; none waits for the disk."""
 
     def __init__(
         self, storage: Storage | None = None, *, known: Peeked | None = None, readers: Iterable[str] = ()
@@ -44,6 +45,7 @@ class Records:
         self._profiles: dict[str, list[dict[str, Any]]] = {}
         for row in sorted(self._rows["profiles"].values(), key=_measured, reverse=True):
             self._profiles.setdefault(str(row.get("model_id")), []).append(row)
+        self._measurements = Measurements(self._rows)
         self._name()
 
     @classmethod
@@ -153,7 +155,7 @@ class Records:
         self._aliases = {alias: str(row["model_id"]) for alias, row in aliases if _stands(row) and row.get("model_id")}
         self._pins = frozenset(id for id, row in pins if _stands(row))
 
-    # Profiles and usage
+    # Profiles, measurements and usage
 
     def profiles(self, model_id: str, *, model_bytes: int | None = None) -> tuple[Profile, ...]:
         """How the model did, newest first; with *model_bytes* only when it had that size."""
@@ -173,6 +175,14 @@ class Records:
                 rows.remove(surplus)
                 self._rows["profiles"].pop(surplus["id"], None)
             self._profiles[profile.model_id] = rows
+
+    def measurements(self, *, backend: str) -> tuple[Measurement, ...]:
+        """What loads with *backend* took of memory, the newest first."""
+        return self._measurements.of(backend)
+
+    def put_measurement(self, measurement: Measurement, *, load: str) -> None:
+        """Remember one more; a later one of the same *load*, device and kind takes its place."""
+        self._measurements.put(measurement, load=load)
 
     def usage(self, model_id: str) -> Usage:
         """How often the model was used."""

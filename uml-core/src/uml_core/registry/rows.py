@@ -10,7 +10,7 @@ from uml_core.storage import Storage
 from uml_core.storage.peek import Peeked
 from uml_core.storage.peek import Rows as Table
 
-TABLES = ("models", "aliases", "pins", "profiles", "usage")
+TABLES = ("models", "aliases", "pins", "profiles", "usage", "measurements")
 
 
 class Rows:

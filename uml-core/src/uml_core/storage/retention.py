@@ -8,14 +8,34 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Column, Connection, Select, Table, delete, func, select
 
 from uml_core.storage.line import stamp
-from uml_core.storage.tables import aliases, loads, models, pins, profiles, requests, transitions, usage
+from uml_core.storage.tables import (
+    aliases,
+    loads,
+    measurements,
+    models,
+    pins,
+    profiles,
+    requests,
+    transitions,
+    usage,
+)
 
 KEEP_ROWS = 100_000
 KEEP_DAYS = 90
 KEEP_PROFILES = 20
+KEEP_MEASUREMENTS = 20
+"""Of one model with one build of an engine on one device, of each kind."""
+MOST_MEASUREMENTS = 2000
+"""Of all: they are read whole when a gateway starts."""
 STEP_ROWS = 500
 LIMITED: tuple[tuple[Table, Column[str]], ...] = ((transitions, transitions.c.at), (requests, requests.c.started))
-COUNTED: tuple[tuple[Table, Column[str]], ...] = (*LIMITED, (loads, loads.c.finished))
+COUNTED: tuple[tuple[Table, Column[str]], ...] = (
+    *LIMITED,
+    (loads, loads.c.finished),
+    (measurements, measurements.c.measured),
+)
+PROFILES = ("model_id", "backend", "source")
+MEASUREMENTS = ("model_id", "backend", "engine", "device", "kind")
 AGED: tuple[tuple[Table, Column[str]], ...] = (*LIMITED, (aliases, aliases.c.removed), (pins, pins.c.removed))
 
 
@@ -24,10 +44,15 @@ def prune(connection: Connection) -> bool:
     before = stamp(datetime.now(UTC) - timedelta(days=KEEP_DAYS))
     gone = [_delete(connection, table, _oldest(table, at).where(at < before)) for table, at in AGED]
     for table, at in COUNTED:
-        surplus = (connection.scalar(select(func.count()).select_from(table)) or 0) - KEEP_ROWS
+        most = MOST_MEASUREMENTS if table is measurements else KEEP_ROWS
+        surplus = (connection.scalar(select(func.count()).select_from(table)) or 0) - most
         if surplus > 0:
             gone.append(_delete(connection, table, _oldest(table, at).limit(min(surplus, STEP_ROWS))))
-    gone += (*_forget(connection, before), _delete(connection, profiles, _surplus_profiles()))
+    gone += (
+        *_forget(connection, before),
+        _delete(connection, profiles, _surplus(profiles, PROFILES, KEEP_PROFILES)),
+        _delete(connection, measurements, _surplus(measurements, MEASUREMENTS, KEEP_MEASUREMENTS)),
+    )
     return STEP_ROWS in gone
 
 
@@ -47,12 +72,11 @@ def _forget(connection: Connection, before: str) -> Iterator[int]:
     connection.execute(delete(usage).where(usage.c.id.in_(names)))
 
 
-def _surplus_profiles() -> Select[tuple[str]]:
-    newest = func.row_number().over(
-        partition_by=(profiles.c.model_id, profiles.c.backend, profiles.c.source), order_by=profiles.c.measured.desc()
-    )
-    ranked = select(profiles.c.id, newest.label("place")).subquery()
-    return select(ranked.c.id).where(ranked.c.place > KEEP_PROFILES).limit(STEP_ROWS)
+def _surplus(table: Table, alike: tuple[str, ...], most: int) -> Select[tuple[str]]:
+    """All but the newest *most* rows of those that are equal in the columns *alike*."""
+    newest = func.row_number().over(partition_by=[table.c[name] for name in alike], order_by=table.c.measured.desc())
+    ranked = select(table.c.id, newest.label("place")).subquery()
+    return select(ranked.c.id).where(ranked.c.place > most).limit(STEP_ROWS)
 
 
 def _delete(connection: Connection, table: Table, which: Select[tuple[str]]) -> int:

@@ -158,3 +158,25 @@ usage = Table(
     Column("last_loaded", Text),
     Column("last_used", Text),
 )
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("id", Text, primary_key=True),  # the load, the device and the kind
+    Column("run_id", Text),
+    Column("model_id", Text),
+    Column("backend", Text),
+    Column("engine", Text),
+    Column("machine", Text),
+    Column("architecture", Text),
+    Column("quantization", Text),
+    Column("how", Text),
+    Column("device", Text),
+    Column("kind", Text),  # weights | kv_cache | compute | overhead
+    Column("predicted_bytes", Integer),
+    Column("measured_bytes", Integer),
+    Column("units", Integer),
+    Column("used", Boolean),
+    Column("measured", Text),
+    Index("ix_measurements_measured", "measured"),
+)
