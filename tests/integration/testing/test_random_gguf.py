@@ -16,7 +16,7 @@ from uml_core.testing.random_gguf import ARCHITECTURES, write_random_gguf
 WRITES = """
 import math, sys, llama_cpp
 engine = llama_cpp.Llama(sys.argv[1], n_ctx=256, n_batch=64, n_threads=1, verbose=False)
-text = b'!Hello world, "these" are bytes: \\xc3\\xa9\\n'
+text = b"Hello world, these are bytes: \\xc3\\xa9\\n"
 tokens = engine.tokenize(text, add_bos=False)
 assert engine.detokenize(tokens) == text
 assert len(tokens) < len(text), "it has merges"

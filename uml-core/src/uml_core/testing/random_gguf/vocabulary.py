@@ -36,6 +36,8 @@ def _bytes() -> list[str]:
 
 
 def _merges(bytes_: list[str]) -> Iterator[tuple[str, str]]:
-    """All pairs, then each pair with one more."""
-    pairs = list(product(bytes_, bytes_))
-    return chain(pairs, (("".join(pair), one) for pair, one in product(pairs, bytes_)))
+    """All pairs, those of small letters first, then each pair with one more."""
+    letters_first = sorted(bytes_, key=lambda one: not "a" <= one <= "z")
+    places = sorted(product(range(len(bytes_)), repeat=2), key=max)
+    pairs = [(letters_first[one], letters_first[two]) for one, two in places]
+    return chain(pairs, (("".join(pair), one) for pair, one in product(pairs, letters_first)))
