@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata as metadata
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import pluggy
@@ -18,7 +20,9 @@ from uml_core.types import BackendInfo, ModelFormat, ModelStore, Task
 GROUP = "uml"
 BUILTIN = "uml-core"
 KINDS: Mapping[str, type] = {"uml_model_formats": ModelFormat, "uml_model_stores": ModelStore, "uml_tasks": Task}
-ADDRESSED = ("uml_detect_backend", "uml_launch_worker", "uml_diagnose_exit", "uml_cleanup_worker")
+ADDRESSED = (
+    "uml_detect_backend", "uml_estimate_memory", "uml_launch_worker", "uml_diagnose_exit", "uml_cleanup_worker",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +78,10 @@ class Plugins:
         finally:
             self._tell(observers, hook, arguments)
         return answers[0] if answers else None
+
+    def calls(self, hook: str) -> Mapping[str, Callable[[], Any]]:
+        """What to call to ask each plugin that implements *hook*, by its name: each on its own, whatever it raises."""
+        return {one.plugin_name: partial(_call, one, {}) for one in self._implementations(hook)}
 
     def tell(self, hook: str, **arguments: Any) -> None:
         """Broadcast *hook*; what an implementation raises is logged and goes no further."""
@@ -180,6 +188,19 @@ def load(
         _load_entry(plugins, entry, allow=allowed, disabled=blocked, strict=strict)
     plugins.formats(), plugins.stores(), plugins.tasks()  # a conflict is told now, not at the first use
     return plugins
+
+
+def implementing(hook: str) -> tuple[str, ...]:
+    """Name the entry points that this process has imported and that implement *hook*; nothing is imported for it."""
+    found = [entry for entry in metadata.entry_points(group=GROUP) if entry.module in sys.modules]
+    return tuple(sorted(entry.name for entry in found if _implements(entry, hook)))
+
+
+def _implements(entry: metadata.EntryPoint, hook: str) -> bool:
+    try:
+        return hasattr(getattr(entry.load(), hook, None), f"{GROUP}_impl")
+    except AttributeError:  # it names nothing in its module, and failed for that
+        return False
 
 
 def _load_entry(

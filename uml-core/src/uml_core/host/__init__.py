@@ -1,5 +1,5 @@
 """What this machine has."""
 
-from uml_core.host.probe import probe_host
+from uml_core.host.host import probe_host
 
 __all__ = ("probe_host",)

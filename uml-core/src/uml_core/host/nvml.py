@@ -12,26 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from uml_core.host.device_memory import DeviceMemory, DeviceRelease, DeviceUse, held_bytes, released
+from uml_core.host.devices.nvidia import has_driver
 
 __all__ = ("DeviceMemory", "DeviceRelease", "DeviceUse", "Devices", "has_driver", "held_bytes", "released")
 
 PROBE = Path(__file__).with_name("nvml_probe.py")
-DRIVER = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/usr/lib/wsl/lib/libnvidia-ml.so.1"))
 ANSWER_S = 2.0
 START_S = 10.0
 """For the first answer: without persistence mode the driver starts each device anew for whoever comes first."""
 PAUSE_S = 30.0
 END_S = 1.0
 LINE_BYTES = 1 << 20
-
-
-def has_driver() -> bool:
-    """Whether there is an NVIDIA driver; costs two looks at files."""
-    if sys.platform == "win32":
-        import ctypes.util
-
-        return ctypes.util.find_library("nvml") is not None
-    return any(path.exists() for path in DRIVER)
 
 
 class Devices:

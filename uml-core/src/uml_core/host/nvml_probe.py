@@ -43,7 +43,7 @@ def read(nvml: Any) -> Iterator[dict[str, Any]]:
                 "name": _text(nvml.nvmlDeviceGetName(device)),
                 "total": total,
                 "used": used,
-                "processes": _processes(nvml, device, total),
+                "processes": processes(nvml, device, total),
             }
         except nvml.NVMLError:
             continue
@@ -62,8 +62,8 @@ def _memory(nvml: Any, device: Any) -> tuple[int, int]:
     return total, used if used <= total else 0  # more than there is: a negative number, wrapped around
 
 
-def _processes(nvml: Any, device: Any, total: int) -> dict[int, int] | None:
-    """Bytes by pid; None if the driver doesn't give them all."""
+def processes(nvml: Any, device: Any, total: int) -> dict[int, int] | None:
+    """Bytes that each pid holds on *device*; None if the driver doesn't give them all."""
     ask: tuple[Callable[[Any], Iterable[Any]], ...] = (
         nvml.nvmlDeviceGetComputeRunningProcesses,
         nvml.nvmlDeviceGetGraphicsRunningProcesses,
