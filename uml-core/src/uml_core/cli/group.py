@@ -15,8 +15,8 @@ from typer.main import get_command
 from uml_core.errors import PluginConflictError, PluginError
 
 COMMANDS = (
-    "run", "serve", "list", "show", "scan", "recommend", "bench", "pull", "rm", "alias", "pin", "load", "unload", "ps",
-    "jobs", "cancel", "events", "plugins", "logs",
+    "run", "serve", "list", "show", "scan", "recommend", "bench", "pull", "rm", "alias", "pin", "plan", "load",
+    "unload", "ps", "jobs", "cancel", "events", "plugins", "logs",
 )  # fmt: skip
 GROUP = "uml.commands"
 

@@ -14,6 +14,7 @@ from uml_core.cli.answering import answering
 from uml_core.cli.background import Background
 from uml_core.cli.here import plugins_here
 from uml_core.cli.interrupt import impatient
+from uml_core.cli.plan_line import tell_plan
 from uml_core.cli.session import Loaded, Messages
 from uml_core.cli.stage import Stage, stage_of
 from uml_core.client import Answer
@@ -87,18 +88,28 @@ class LocalSession:
     def load(self, request: LoadRequest) -> Loaded:
         """Load it; an interrupt cancels the load, and what was loaded before comes back."""
         begun = self._background.run(self._supervisor.submit(request, allow_path=True))
+        telling = self._background.start(self._tell_plan(begun.id))
         try:
             job = self._background.run(self._supervisor.wait(begun.id))
         except KeyboardInterrupt:
             with contextlib.suppress(UMLError):  # it ended in this very moment
                 self._background.run(self._supervisor.cancel(begun.id))
             raise
+        finally:
+            telling.cancel()
         if job.cause is not None:
             job.cause.job = job
             raise job.cause
         assert job.plan is not None
         self._request = request
         return Loaded(model=job.plan.model_id, backend=job.plan.backend, context_length=job.plan.context_length)
+
+    async def _tell_plan(self, job_id: str) -> None:
+        async with contextlib.aclosing(self._supervisor.events.subscribe()) as events:
+            told = tell_plan(job_view(self._supervisor.job(job_id)))
+            while not told:
+                event = await anext(events)
+                told = event.kind == "job" and event.data["id"] == job_id and tell_plan(event.data)
 
     def unload(self) -> None:
         self._background.run(self._supervisor.unload())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
@@ -14,6 +14,7 @@ from uml_core.errors import NotFoundError
 from uml_core.server.catalog import READ_S, shelf_of
 from uml_core.server.compose import registry_of
 from uml_core.server.inventory import Inventory
+from uml_core.types import LoadRequest
 
 if TYPE_CHECKING:
     from uml_core.cli.registry import OnProgress, View
@@ -49,6 +50,9 @@ class LocalRegistry:
         report = self._registry.scan(tell)
         problems = [{"reason": problem.reason} for problem in report.problems]
         return {"report": {**asdict(report, recurse=False), "problems": problems}}
+
+    def plan(self, model: str, **how: Any) -> View:
+        return self._inventory.plan(LoadRequest(model=model, **how), allow_path=True)
 
     def cancel(self, job_id: str) -> View:
         raise NotFoundError(f"there is no job '{job_id}'; without a gateway nothing goes on by itself")

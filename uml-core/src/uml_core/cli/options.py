@@ -26,4 +26,16 @@ SpinOption = Annotated[
         "--spin/--no-spin", help="Idle threads wait busily or asleep; as `uml bench` learned.", show_default=False
     ),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="DEVICE", help="Where its layers go: `cpu`, `cuda`, `cuda:1`; as planned."),
+]
+CacheTypeOption = Annotated[
+    str | None, typer.Option("--cache-type", metavar="TYPE", help="Number type of the KV cache: f16, q8_0; as planned.")
+]
+EngineOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="An option of the backend's own; may be said again."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Load it although the plan says that it doesn't fit.")]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Only begin it; print the job's id and return.")]

@@ -36,6 +36,9 @@ class ModelRegistry(Protocol):
 
     def advice(self, task: str | None = None) -> View: ...
 
+    @property
+    def plan(self) -> Callable[..., View]: ...
+
 
 @contextlib.contextmanager
 def open_registry(settings: Settings, *, writes: bool = False) -> Iterator[ModelRegistry]:

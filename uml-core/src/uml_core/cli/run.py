@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uml_core.cli.options import BackendOption, ContextOption, JsonOption, SpinOption, ThreadsOption
+from uml_core.cli.options import (
+    BackendOption,
+    CacheTypeOption,
+    ContextOption,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    SpinOption,
+    ThreadsOption,
+)
 
 if TYPE_CHECKING:
     from uml_core.cli.session import Loaded, Messages, Session
@@ -32,8 +41,11 @@ def command(
     ] = None,
     backend: BackendOption = None,
     context_length: ContextOption = None,
+    device: DeviceOption = None,
+    cache_type: CacheTypeOption = None,
     threads: ThreadsOption = None,
     spin: SpinOption = None,
+    force: ForceOption = False,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", "-n", metavar="TOKENS", min=1, help="Longest answer.")
     ] = None,
@@ -73,7 +85,16 @@ def command(
             whom = f" for model '{asked.model}'" if asked.model else ""
             raise BadRequestError(f'there is no prompt{whom}; give one, as in `uml run "Why is the sky blue?"`')
         ref = choose(session, asked.model, pull=pull)
-        request = LoadRequest(model=ref, backend=backend, context_length=context_length, threads=threads, spin=spin)
+        request = LoadRequest(
+            model=ref,
+            backend=backend,
+            context_length=context_length,
+            threads=threads,
+            spin=spin,
+            device=device,
+            cache_type=cache_type,
+            force=force,
+        )
         loaded = load(session, request, guessed=model is None)
         parameters = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
         given = {name: value for name, value in parameters.items() if value is not None}

@@ -116,6 +116,9 @@ class GatewaySession:
                     parallel=request.parallel,
                     threads=request.threads,
                     spin=request.spin,
+                    device=request.device,
+                    cache_type=request.cache_type,
+                    force=request.force,
                     options=request.options,
                     on_progress=watch.take,
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, mutable
 
 from uml_core.cli.output import plain, say
+from uml_core.cli.plan_line import tell_plan
 from uml_core.cli.progress import animated
 from uml_core.cli.stage import Stage, stage_of
 from uml_core.errors import UMLError
@@ -27,10 +28,12 @@ class Watch:
     _lines: bool = field(default=True, kw_only=True)
     job: Mapping[str, Any] | None = field(default=None, init=False)
     _said: str = field(default="", init=False)
+    _told: bool = field(default=False, init=False)
 
     def take(self, job: Mapping[str, Any]) -> None:
         """The job's view has changed."""
         self.job = job
+        self._told = self._told or tell_plan(job)
         if self._lines and not animated():
             stage = self.stage()
             if stage is not None and stage.label != self._said:

@@ -75,6 +75,9 @@ class UniversalClient(ModelMethods):
         parallel: int | None = None,
         threads: int | None = None,
         spin: bool | None = None,
+        device: str | None = None,
+        cache_type: str | None = None,
+        force: bool | None = None,
         options: Mapping[str, Any] | None = None,
         wait: bool = True,
         idempotency_key: str | None = None,
@@ -88,6 +91,9 @@ class UniversalClient(ModelMethods):
         :param parallel: sequences at once
         :param threads: CPU threads of the worker
         :param spin: whether idle threads of the worker wait busily
+        :param device: where its layers go: ``cpu``, a kind such as ``cuda``, or one such as ``cuda:1``
+        :param cache_type: number type of the KV cache: ``f16``, ``q8_0`` …
+        :param force: load it although the plan says that it doesn't fit
         :param options: the backend's own options
         :param wait: follow the job to its end; else return as soon as there is one
         :param idempotency_key: the same key and the same load are the same job, also after its end
@@ -103,6 +109,9 @@ class UniversalClient(ModelMethods):
             "parallel": parallel,
             "threads": threads,
             "spin": spin,
+            "device": device,
+            "cache_type": cache_type,
+            "force": force or None,
             "options": dict(options) if options else None,
         }
         said = {name: value for name, value in asked.items() if value is not None}

@@ -101,6 +101,42 @@ class ModelMethods:
         """What :meth:`advice` recommends: ``model``, ``backend``, ``needs_bytes``, ``reason``, the speed to expect."""
         return list(self.advice(task)["data"])
 
+    def plan(
+        self,
+        model: str,
+        *,
+        backend: str | None = None,
+        context_length: int | None = None,
+        parallel: int | None = None,
+        threads: int | None = None,
+        spin: bool | None = None,
+        device: str | None = None,
+        cache_type: str | None = None,
+        force: bool | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> View:
+        """What loading it would take and do, with nothing touched; what is loaded now counts as free memory.
+
+        The arguments are those of :meth:`~uml_core.client.UniversalClient.load`.
+
+        :returns: ``fits``; if it doesn't, the ``problem`` and what ``would_fit``; the ``memory`` by device and kind;
+            each of the ``decisions`` with its reason; ``load``, the arguments that load exactly this
+        :raises UMLError: there is no such model, or no way to load it
+        """
+        asked = {
+            "model": model,
+            "backend": backend,
+            "context_length": context_length,
+            "parallel": parallel,
+            "threads": threads,
+            "spin": spin,
+            "device": device,
+            "cache_type": cache_type,
+            "force": force or None,
+            "options": dict(options) if options else None,
+        }
+        return self._sent("POST", "/plan", {name: value for name, value in asked.items() if value is not None})
+
     def _sent(self, method: str, path: str, body: object = None) -> View:
         return dict(self._connection.send(method, path, body).read())
 

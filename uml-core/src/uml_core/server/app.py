@@ -28,6 +28,7 @@ from uml_core.server.models import inventory_router
 from uml_core.server.openai import models_router
 from uml_core.server.pace import Pace
 from uml_core.server.performance import Performance
+from uml_core.server.plan import plan_router
 from uml_core.server.profiles import profiles_router
 from uml_core.server.scanning import scanning_router
 from uml_core.server.scans import Scans
@@ -89,6 +90,7 @@ def create_app(
     app.include_router(scanning_router(scans, idempotency=idempotency, pace=pace))
     app.include_router(inventory_router(inventory=inventory, catalog=catalog, supervisor=supervisor))
     app.include_router(profiles_router(inventory=inventory, catalog=catalog, supervisor=supervisor))
+    app.include_router(plan_router(inventory=inventory, catalog=catalog, supervisor=supervisor))
     app.include_router(loading_router(supervisor=supervisor, catalog=catalog, idempotency=idempotency, pace=pace))
     app.include_router(jobs_router(work=work, supervisor=supervisor, queue_limit=settings.supervisor.queue_limit))
     app.include_router(

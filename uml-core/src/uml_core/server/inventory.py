@@ -13,6 +13,7 @@ from uml_core.inspection.file import shown
 from uml_core.server.cards import Cards, profile_view
 from uml_core.server.catalog import Shelf, read, shelf_of
 from uml_core.server.details import NO_SOURCE, backends_of, source_details
+from uml_core.server.plan_view import plan_view
 from uml_core.server.removal import remove
 from uml_core.server.wanted import Wanted
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from uml_core.registry import Registry
     from uml_core.settings import Settings
     from uml_core.supervisor import Active
-    from uml_core.types import Profile
+    from uml_core.types import LoadRequest, Profile
 
 View = dict[str, Any]
 
@@ -174,6 +175,24 @@ class Inventory:
     def recommendations(self, task: str | None = None) -> list[View]:
         """What :meth:`advice` recommends."""
         return list(self.advice(task)["data"])
+
+    # Plans
+
+    def plan(self, request: LoadRequest, *, allow_path: bool = False, freed: Mapping[str, int] | None = None) -> View:
+        """What loading it would take and do; an engine may be asked for that, but nothing is loaded.
+
+        :param allow_path: the request's model may be the path of a file; never for what comes over HTTP
+        :param freed: what unloading the loaded model would free, in bytes: of ``cpu``, and of devices
+        :raises UMLError: there is no such model, or no way to load it
+        """
+        from uml_core.planning.exactly import request_of
+
+        plan = self._planner().draft(request, allow_path=allow_path, freed=freed or {}, thorough=True)
+        path = request.model if allow_path and plan.model_id not in self._ids() else None
+        return plan_view(plan, request_of(plan, model=path))
+
+    def _ids(self) -> set[str]:
+        return {one.id for model in self._registry.models() for one in (model, *model.also)}
 
     def _planner(self) -> Planner:
         from uml_core.planning import Planner

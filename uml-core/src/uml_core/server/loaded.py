@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from uml_core.server.plan_view import parts_view
 from uml_core.types import WorkerState
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def status_of(model_id: str, active: Active | None) -> dict[str, Status]:
 
 def description(active: Active, performance: Performance) -> dict[str, Any]:
     """The body of ``GET /active_model``."""
-    plan = active.plan
+    plan, measured = active.plan, getattr(active, "measured", ())
     return {
         "model": plan.model_id,
         "type": next(iter(plan.tasks), None),
@@ -49,5 +50,6 @@ def description(active: Active, performance: Performance) -> dict[str, Any]:
         "since": active.since.isoformat(),
         "restarts": active.restarts,
         "health": active.health,
+        "memory": parts_view(plan.memory, measured) if plan.memory else None,
         "performance": performance.summary(active.generation),
     }

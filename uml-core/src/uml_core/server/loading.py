@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from uml_core.errors import BadRequestError, InternalServerError, RequestCancelledError, UMLError
+from uml_core.errors import InternalServerError, RequestCancelledError, UMLError
 from uml_core.server.attendance import Attendance
 from uml_core.server.catalog import Catalog
 from uml_core.server.errors import response_of
@@ -18,13 +18,13 @@ from uml_core.server.exchange import Exchange
 from uml_core.server.idempotency import Idempotency, Submit, key_in
 from uml_core.server.json import json_response
 from uml_core.server.pace import Pace
+from uml_core.server.wish import Wished
 from uml_core.supervisor.views import job_view
-from uml_core.types import JobStatus, LoadRequest, SwitchState
+from uml_core.types import JobStatus, SwitchState
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor
 
-Name = Annotated[str, Field(min_length=1, max_length=512)]
 HOW_TO_WAIT = frozenset({"wait", "timeout_s"})
 
 
@@ -39,39 +39,8 @@ class Order(BaseModel):
     )
 
 
-class LoadModelRequest(Order):
-    """The body of ``POST /load_model``. A model is a name here; paths are for the command line."""
-
-    model: Name
-    backend: Name | None = Field(None, description="the backend to load it with; chosen when absent")
-    context_length: int | None = Field(None, gt=0, le=2**24, description="tokens a sequence")
-    parallel: int | None = Field(None, gt=0, le=64, description="sequences at once")
-    threads: int | None = Field(None, gt=0, le=1024, description="CPU threads of the worker")
-    spin: bool | None = Field(None, description="whether idle threads of the worker wait busily")
-    options: Annotated[dict[str, Any], Field(max_length=256)] | None = Field(
-        None, description="the backend's own options"
-    )
-
-    def to_load(self) -> LoadRequest:
-        """What the supervisor is asked.
-
-        :raises BadRequestError: the model is given as a path
-        """
-        if self.model.startswith(("/", ".", "~")) or "\\" in self.model or "/../" in self.model:
-            raise BadRequestError(
-                f"'{self.model}' is a path, but over HTTP a model is a name of `GET /models`; put the file into the "
-                "models folder, or use `uml run` with its path",
-                param="model",
-            )
-        return LoadRequest(
-            model=self.model,
-            backend=self.backend,
-            context_length=self.context_length,
-            parallel=self.parallel,
-            threads=self.threads,
-            spin=self.spin,
-            options=self.options or {},
-        )
+class LoadModelRequest(Wished, Order):
+    """The body of ``POST /load_model``."""
 
 
 class UnloadModelRequest(Order):

@@ -12,8 +12,8 @@ from uml_core.errors import UMLError
 from uml_core.server.catalog import Catalog
 from uml_core.server.inventory import Inventory
 from uml_core.server.json import json_response
-from uml_core.server.loading import Name
 from uml_core.server.wanted import Wanted
+from uml_core.server.wish import Name
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from uml_core.server.catalog import Catalog
 from uml_core.server.inventory import Inventory
 from uml_core.server.json import json_response
-from uml_core.server.loading import Name
+from uml_core.server.wish import Name
 from uml_core.types import Profile
 
 if TYPE_CHECKING:

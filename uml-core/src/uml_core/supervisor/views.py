@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from uml_core.errors import UMLError
+from uml_core.supervisor.memory_view import brief
 from uml_core.types import JobStatus, LoadProgress, ModelStatus, Release
 
 
@@ -32,6 +33,7 @@ def job_view(job: JobStatus) -> dict[str, Any]:
         "cause": cause_view(job.cause),
         "rollback_cause": cause_view(job.rollback_cause),
         "release": release_view(job.release) if job.release else None,
+        "memory": brief(plan.memory) if plan and plan.memory else None,
         "context_length": plan.context_length if plan else None,
         "threads": plan.threads if plan else None,
         "spin": plan.spin if plan else None,

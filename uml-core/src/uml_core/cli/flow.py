@@ -1,0 +1,32 @@
+"""Styled pieces of text that run on from line to line, and are never broken within."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from rich.text import Text
+
+from uml_core.cli.output import plain
+
+WORD = re.compile(r"[^\s`]*`[^`]*`[^\s`]*|\d[\d.,]* [kMG]?B\b\S*|\S+")
+
+
+def flowed(pieces: Iterable[Text], columns: int | None, *, gap: str = " ") -> Iterator[Text]:
+    """Lines of whole pieces; one that is too long for a line has one of its own.
+
+    :param columns: how wide a line may be; None for one line
+    :param gap: what stands between two pieces of a line
+    """
+    line = Text()
+    for piece in pieces:
+        if columns is not None and line and line.cell_len + len(gap) + piece.cell_len > columns:
+            yield line
+            line = Text()
+        line.append(gap if line else "").append_text(piece)
+    yield line
+
+
+def words(sentence: str, style: str = "") -> list[Text]:
+    """The words of a sentence as pieces; an amount with its unit is one, and what stands in backticks, to be copied."""
+    return [Text(word, style=style) for word in WORD.findall(plain(sentence))]
