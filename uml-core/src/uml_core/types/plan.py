@@ -36,12 +36,13 @@ class LoadRequest:
 class Placement:
     """Where the parts of a model go, and how its cache is kept: in core's words, for what memory depends on.
 
-    ``devices`` are the ids of the accelerators that get layers, in their order; none is the machine's own memory alone.
-    ``gpu_layers`` counts what lies on them from the end on, as llama.cpp does: 1 is the output layer alone, each further
-    one a block, and one more than there are blocks is all. Of the first ``cpu_experts`` blocks the experts stay in the machine's memory. ``split`` has the
-    share of each device. ``cache_type_k`` and ``cache_type_v`` are number types as llama.cpp calls them, ``batch``
-    tokens are computed at once. ``mapped``: the files are mapped into memory, not read. ``full_window``: layers with a
-    sliding window keep everything. ``cache_on_device``: the cache lies where its layer does.
+    ``devices`` are the ids of the accelerators that get layers, in their order; none is the machine's own memory
+    alone. ``gpu_layers`` counts what lies on them from the end on, as llama.cpp does: 1 is the output layer alone,
+    each further one a block, and one more than there are blocks is all. Of the first ``cpu_experts`` blocks the
+    experts stay in the machine's memory. ``split`` has the share of each device. ``cache_type_k`` and
+    ``cache_type_v`` are number types as llama.cpp calls them, ``batch`` tokens are computed at once. ``mapped``:
+    the files are mapped into memory, not read. ``full_window``: layers with a sliding window keep everything.
+    ``cache_on_device``: the cache lies where its layer does.
     """
 
     devices: tuple[str, ...] = ()
