@@ -1,5 +1,7 @@
 """Each option reaches the parameter that it is named after."""
 
+import ctypes
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,6 @@ PLAN = Plan(model_id="m", model=SOURCE, backend="llamacpp", tasks=(), context_le
         ({"n_gpu_layers": -1}, "n_gpu_layers", 0x7FFFFFFF),
         ({"n_gpu_layers": 0}, "n_gpu_layers", 0),
         ({"n_gpu_layers": 7}, "n_gpu_layers", 7),
-        ({"main_gpu": 1}, "main_gpu", 1),
         ({"split_mode": "row"}, "split_mode", llama_cpp.LLAMA_SPLIT_MODE_ROW),
         ({}, "load_mode", llama_cpp.LLAMA_LOAD_MODE_MMAP),
         ({"use_mmap": False}, "load_mode", llama_cpp.LLAMA_LOAD_MODE_NONE),
@@ -34,7 +35,41 @@ def test_of_the_model(options, name, value):
 
 
 def test_split_of_the_model():
-    assert model_parameters(Options(tensor_split=[3, 1]), print).tensor_split[:3] == [3.0, 1.0, 0.0]
+    filled = model_parameters(Options(tensor_split=[3, 1]), print)
+    assert filled.tensor_split[:3] == [3.0, 1.0, 0.0]
+    assert (filled.main_gpu, filled.split_mode) == (0, llama_cpp.LLAMA_SPLIT_MODE_LAYER)
+
+
+@pytest.mark.parametrize("options", [{"main_gpu": 2}, {"tensor_split": [0, 0, 1]}])
+def test_one_gpu_alone_is_named(options):
+    filled = model_parameters(Options(**options), print)
+    assert (filled.main_gpu, filled.split_mode) == (2, llama_cpp.LLAMA_SPLIT_MODE_NONE)
+    assert not filled.tensor_split
+
+
+def test_a_mode_that_was_asked_for_stays():
+    filled = model_parameters(Options(main_gpu=1, split_mode="layer"), print)
+    assert (filled.main_gpu, filled.split_mode) == (1, llama_cpp.LLAMA_SPLIT_MODE_LAYER)
+
+
+def test_experts_that_stay_in_memory():
+    assert not model_parameters(Options(), print).tensor_buft_overrides
+    assert not model_parameters(Options(n_cpu_moe=0), print).tensor_buft_overrides
+    rules = list(_rules(model_parameters(Options(n_cpu_moe=12), print)))
+    assert len(rules) == 1
+    assert re.search(rules[0], "blk.11.ffn_gate_exps.weight")
+    assert re.search(rules[0], "blk.1.ffn_down_chexps.weight")
+    assert not re.search(rules[0], "blk.12.ffn_gate_exps.weight")
+    assert not re.search(rules[0], "blk.1.ffn_gate.weight")
+
+
+def _rules(filled):
+    """The patterns up to the empty entry that ends the list, as llama.cpp reads them."""
+    entry = ctypes.c_char_p * 2  # a pattern, and an address
+    at = filled.tensor_buft_overrides
+    while (rule := entry.from_address(at)[0]) is not None:
+        yield rule.decode()
+        at += ctypes.sizeof(entry)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +84,9 @@ def test_split_of_the_model():
         ({"n_batch": 64}, "n_batch", 64),
         ({"n_batch": 64}, "n_ubatch", 64),
         ({"n_ubatch": 32}, "n_ubatch", 32),
+        ({}, "n_ubatch", 512),
+        ({"n_batch": 2048}, "n_ubatch", 512),
+        ({}, "n_outputs_max", 1),
         ({}, "flash_attn_type", llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO),
         ({"flash_attn": True}, "flash_attn_type", llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED),
         ({"flash_attn": False}, "flash_attn_type", llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED),

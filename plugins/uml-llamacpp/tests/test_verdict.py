@@ -43,3 +43,12 @@ def test_launch(python, first):
     command = plugin.uml_launch_worker(plan=plan)
     assert command.argv == (first, "-P", "-m", "uml_llamacpp.worker")
     assert (command.accepts, command.ready_path) == ("fd", "/health")
+
+
+@pytest.mark.parametrize(("layers", "hidden"), [(0, "-1"), (1, None), (None, None)])
+def test_without_a_layer_on_a_gpu_the_worker_sees_none(layers, hidden):
+    source = ModelSource(path=Path("m.gguf"), format="gguf", files=(), size_bytes=1)
+    options = Options(n_gpu_layers=layers).model_dump()
+    plan = Plan(model_id="m", model=source, backend="llamacpp", tasks=(), context_length=1, options=options)
+    env = plugin.uml_launch_worker(plan=plan).env
+    assert env.get("CUDA_VISIBLE_DEVICES") == env.get("HIP_VISIBLE_DEVICES") == hidden

@@ -8,7 +8,7 @@ import pytest
 
 from uml_core.types import Launch, ModelSource, Plan
 from uml_llamaserver import plugin
-from uml_llamaserver.flags import FLAGS, SWITCHES
+from uml_llamaserver.flags import FLAGS, SPLIT, SWITCHES
 from uml_llamaserver.options import Options, Settings
 
 SOURCE = ModelSource(path=Path("/models/org/tiny.gguf"), format="gguf", files=(), size_bytes=1)
@@ -42,8 +42,15 @@ def words(plan):
     [
         ({}, "--cache-ram 0"),
         ({"cache_ram": 512}, "--cache-ram 512"),
-        ({"n_gpu_layers": -1, "main_gpu": 0}, "--n-gpu-layers -1 --main-gpu 0 --cache-ram 0"),
-        ({"split_mode": "row", "tensor_split": [3, 1]}, "--split-mode row --tensor-split 3.0,1.0 --cache-ram 0"),
+        ({"n_gpu_layers": -1, "main_gpu": 0}, "--n-gpu-layers -1 --cache-ram 0 --split-mode none"),
+        ({"main_gpu": 1}, "--cache-ram 0 --main-gpu 1 --split-mode none"),
+        ({"main_gpu": 1, "split_mode": "row"}, "--cache-ram 0 --main-gpu 1 --split-mode row"),
+        ({"split_mode": "row", "tensor_split": [3, 1]}, "--cache-ram 0 --split-mode row --tensor-split 3.0,1.0"),
+        ({"tensor_split": [3, 1]}, "--cache-ram 0 --tensor-split 3.0,1.0"),
+        ({"tensor_split": [0, 0, 2]}, "--cache-ram 0 --main-gpu 2 --split-mode none"),
+        ({"n_gpu_layers": 30, "n_cpu_moe": 4}, "--n-gpu-layers 30 --n-cpu-moe 4 --cache-ram 0"),
+        ({"kv_offload": False}, "--cache-ram 0 --no-kv-offload"),
+        ({"kv_offload": True}, "--cache-ram 0"),
         ({"n_batch": 256, "n_ubatch": 64}, "--batch-size 256 --ubatch-size 64 --cache-ram 0"),
         ({"flash_attn": "on"}, "--flash-attn on --cache-ram 0"),
         (
@@ -95,5 +102,12 @@ def test_llama_cpp_knows_every_flag():
     if spec is None:
         pytest.skip("xllamacpp is not installed")
     known = b"".join(library.read_bytes() for library in Path(spec.origin).parent.glob("*.so"))
-    used = {word for word in FIXED.split() if word.startswith("--")} | {*FLAGS.values(), *SWITCHES.values()}
+    used = {word for word in FIXED.split() if word.startswith("--")} | {*FLAGS.values(), *SPLIT, *SWITCHES.values()}
     assert {flag for flag in used if flag.encode() + b"\0" not in known} == set()
+
+
+@pytest.mark.parametrize("settings", [{}, {"binary": "/opt/llama-server"}])
+@pytest.mark.parametrize(("layers", "hidden"), [(0, "-1"), (1, None), (None, None)])
+def test_without_a_layer_on_a_gpu_the_worker_sees_none(settings, layers, hidden):
+    env = plugin.uml_launch_worker(plan=planned(settings, n_gpu_layers=layers), launch=LAUNCH).env
+    assert env.get("CUDA_VISIBLE_DEVICES") == env.get("HIP_VISIBLE_DEVICES") == hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from uml_core.types import Plan
 from uml_llamacpp.options import Options
 
 _ALL_LAYERS = 0x7FFFFFFF
+_UBATCH = 512
+_EXPERTS = r"blk\.(%s)\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 
 
 def model_parameters(options: Options, progress: Callable[[float], None]) -> Any:
@@ -23,24 +26,51 @@ def model_parameters(options: Options, progress: Callable[[float], None]) -> Any
     filled = c.llama_model_default_params()
     filled.progress_callback = c.llama_progress_callback(report)
     filled.n_gpu_layers = _ALL_LAYERS if options.n_gpu_layers in {None, -1} else options.n_gpu_layers
-    filled.main_gpu = options.main_gpu or 0
     filled.load_mode = getattr(c, f"LLAMA_LOAD_MODE_{_load_mode(options)}")
-    if options.split_mode is not None:
-        filled.split_mode = getattr(c, f"LLAMA_SPLIT_MODE_{options.split_mode.upper()}")
-    if options.tensor_split is not None:
-        filled.tensor_split = (c.ctypes.c_float * max(16, c.llama_max_devices()))(*options.tensor_split)
+    _split(filled, options)
+    if options.n_cpu_moe:
+        filled.tensor_buft_overrides = ctypes.cast(_experts_in_memory(options.n_cpu_moe), ctypes.c_void_p)
     return filled
+
+
+def _split(filled: Any, options: Options) -> None:
+    """Where several GPUs are. A single one is named so that llama.cpp opens none of the others."""
+    shares = options.tensor_split
+    used = [gpu for gpu, share in enumerate(shares) if share] if shares else [options.main_gpu]
+    alone = len(used) == 1 and used[0] is not None and options.split_mode is None
+    filled.main_gpu = (used[0] if alone else options.main_gpu) or 0
+    mode = "none" if alone else options.split_mode
+    if mode is not None:
+        filled.split_mode = getattr(c, f"LLAMA_SPLIT_MODE_{mode.upper()}")
+    if shares and not alone:
+        filled.tensor_split = (ctypes.c_float * max(len(shares), c.llama_max_devices()))(*shares)
+
+
+class _Override(ctypes.Structure):
+    """``llama_model_tensor_buft_override``: which tensors go where; llama-cpp-python has no binding of it."""
+
+    _fields_ = (("pattern", ctypes.c_char_p), ("place", ctypes.c_void_p))
+
+
+def _experts_in_memory(blocks: int) -> Any:
+    """Keep the experts of the first *blocks* off the GPUs. The list ends with an empty entry."""
+    from llama_cpp._ggml import libggml  # the only library of the package that is not in its namespace
+
+    libggml.ggml_backend_cpu_buffer_type.restype = ctypes.c_void_p
+    pattern = _EXPERTS % "|".join(map(str, range(blocks)))
+    return (_Override * 2)(_Override(pattern.encode(), libggml.ggml_backend_cpu_buffer_type()))
 
 
 def context_parameters(plan: Plan, options: Options) -> Any:
     """What the context of one sequence is made with."""
     filled = c.llama_context_default_params()
     filled.n_ctx, filled.n_seq_max = plan.context_length, 1
-    filled.n_batch, filled.n_ubatch = options.n_batch, min(options.n_batch, options.n_ubatch)
+    filled.n_batch, filled.n_ubatch = options.n_batch, min(options.n_batch, options.n_ubatch or _UBATCH)
+    filled.n_outputs_max = 1  # else room is kept for the logits of a whole batch, of which the last are all we ask for
     filled.n_threads = options.n_threads or plan.threads
     filled.n_threads_batch = options.n_threads_batch or filled.n_threads
     filled.flash_attn_type = c.LLAMA_FLASH_ATTN_TYPE_AUTO if options.flash_attn is None else int(options.flash_attn)
-    filled.swa_full = options.swa_full
+    filled.swa_full = bool(options.swa_full)
     for name in ("type_k", "type_v"):
         if (kind := getattr(options, name)) is not None:
             setattr(filled, name, getattr(c, f"GGML_TYPE_{kind.upper()}"))
@@ -51,6 +81,7 @@ def context_parameters(plan: Plan, options: Options) -> Any:
 
 
 def _load_mode(options: Options) -> str:
+    mapped = options.use_mmap is not False
     if options.use_mlock:
-        return "MMAP_MLOCK" if options.use_mmap else "MLOCK"
-    return "MMAP" if options.use_mmap else "NONE"
+        return "MMAP_MLOCK" if mapped else "MLOCK"
+    return "MMAP" if mapped else "NONE"

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from uml_core.types import Launch, Plan
+from uml_llamaserver.server import split
 
 FLAGS = {
     "n_gpu_layers": "--n-gpu-layers",
-    "main_gpu": "--main-gpu",
-    "split_mode": "--split-mode",
-    "tensor_split": "--tensor-split",
+    "n_cpu_moe": "--n-cpu-moe",
     "n_batch": "--batch-size",
     "n_ubatch": "--ubatch-size",
     "flash_attn": "--flash-attn",
@@ -22,7 +21,12 @@ FLAGS = {
     "rope_freq_scale": "--rope-freq-scale",
     "cache_ram": "--cache-ram",
 }
-SWITCHES = {("swa_full", True): "--swa-full", ("warmup", False): "--no-warmup"}
+SWITCHES = {
+    ("swa_full", True): "--swa-full",
+    ("warmup", False): "--no-warmup",
+    ("kv_offload", False): "--no-kv-offload",
+}
+SPLIT = ("--main-gpu", "--split-mode", "--tensor-split")
 
 
 def argv(plan: Plan, launch: Launch) -> tuple[str, ...]:
@@ -46,6 +50,9 @@ def argv(plan: Plan, launch: Launch) -> tuple[str, ...]:
 def _chosen(plan: Plan) -> Iterator[str]:
     for name, flag in FLAGS.items():
         if (value := plan.options.get(name)) is not None:
+            yield from (flag, _word(value))
+    for flag, value in zip(SPLIT, split(plan.options), strict=True):
+        if value:
             yield from (flag, _word(value))
     yield from (flag for (name, wanted), flag in SWITCHES.items() if plan.options.get(name) is wanted)
 

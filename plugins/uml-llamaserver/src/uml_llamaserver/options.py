@@ -18,11 +18,18 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n_gpu_layers: int | None = Field(None, ge=-1, le=9999, description="layers on the GPU; -1 is all; as many as fit")
-    main_gpu: int | None = Field(None, ge=0, le=255, description="the GPU to use when the model is not split")
+    n_gpu_layers: int | None = Field(
+        None, ge=-1, le=9999, description="layers on the GPU; -1 is all; as planned, else as many as fit"
+    )
+    main_gpu: int | None = Field(
+        None, ge=0, le=255, description="the GPU that takes the model whole, unless it is split"
+    )
     split_mode: Literal["none", "layer", "row"] | None = Field(None, description="how several GPUs share the model")
     tensor_split: Annotated[list[Share], Field(max_length=16)] | None = Field(
         None, description="each GPU's share of the model, such as [3, 1]"
+    )
+    n_cpu_moe: int | None = Field(
+        None, ge=0, le=9999, description="blocks, from the first on, whose experts stay off it"
     )
     n_batch: int | None = Field(None, ge=1, le=16384, description="prompt tokens in one step; 2048")
     n_ubatch: int | None = Field(None, ge=1, le=16384, description="prompt tokens computed at once; 512")
@@ -31,6 +38,7 @@ class Options(BaseModel):
     flash_attn: Literal["on", "off", "auto"] | None = Field(None, description="flash attention; auto")
     cache_type_k: CacheType | None = Field(None, description="number type of the cached keys; f16")
     cache_type_v: CacheType | None = Field(None, description="number type of the cached values; f16")
+    kv_offload: bool | None = Field(None, description="keep the cache on the GPU; true")
     load_mode: Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"] | None = Field(
         None, description="how the file gets into memory; auto, which maps it"
     )

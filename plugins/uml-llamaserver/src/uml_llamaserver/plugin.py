@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from uml_core import API_VERSION, hookimpl
-from uml_core.host.engine import is_installed
+from uml_core.host.engine import find_engine
+from uml_core.host.ggml import HIDDEN_DEVICES, accelerators
 from uml_core.types import (
     BackendInfo,
     Diagnosis,
+    Knob,
     Launch,
     Level,
     Match,
@@ -24,11 +26,25 @@ from uml_core.types import (
 )
 from uml_llamaserver.diagnosis import diagnose
 from uml_llamaserver.flags import argv
+from uml_llamaserver.memory import read_memory
 from uml_llamaserver.options import Options, Settings
 
 uml_api_version = API_VERSION
 
 SERVER = Path(__file__).with_name("server.py")  # by its path: another Python need not have this package
+KNOBS: Mapping[Knob, str] = {
+    "gpu_layers": "n_gpu_layers",
+    "cpu_experts": "n_cpu_moe",
+    "split": "tensor_split",
+    "main_device": "main_gpu",
+    "cache_type_k": "cache_type_k",
+    "cache_type_v": "cache_type_v",
+    "batch": "n_ubatch",
+    "flash_attention": "flash_attn",
+    "mapped": "load_mode",
+    "full_window": "swa_full",
+    "cache_on_device": "kv_offload",
+}
 ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
 ERROR_CODES = {
     "exceed_context_size_error": "context_length_exceeded",
@@ -41,7 +57,7 @@ ERROR_CODES = {
 def uml_backend_info() -> BackendInfo:
     return BackendInfo(
         name="llamaserver", formats=("gguf",), tasks=("text-generation",),
-        options=Options, settings=Settings, engine="xllamacpp",
+        options=Options, settings=Settings, engine="xllamacpp", knobs=KNOBS,
     )  # fmt: skip
 
 
@@ -52,20 +68,24 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
     binary, python = settings.get("binary"), str(settings.get("python") or "")
     if binary is not None and not os.access(binary, os.X_OK):
         return Rejected(f"'{binary}' is no program", hint="correct `binary` in [plugins.llamaserver] of uml.toml")
-    if binary is None and not is_installed("xllamacpp", interpreter=python):
+    package = None if binary is not None else find_engine("xllamacpp", interpreter=python)
+    if binary is None and package is None:
         return Rejected("xllamacpp is not installed", hint=f"{python or 'python'} -m pip install xllamacpp")
-    return Match(Level.NATIVE, "llama.cpp's own server reads GGUF")
+    build = package.parent if package else Path(str(binary))
+    return Match(Level.NATIVE, "llama.cpp's own server reads GGUF", devices=accelerators(build))
 
 
 @hookimpl
 def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:
+    hidden = HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {}
     own = (str(plan.settings.get("python") or sys.executable), "-P", str(SERVER))
     return WorkerCommand(
         argv=argv(plan, launch) if plan.settings.get("binary") else own,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **hidden},
         accepts="port",
         ready_path="/props",  # its /health answers anybody
         error_codes=ERROR_CODES,
+        memory=read_memory,
     )
 
 

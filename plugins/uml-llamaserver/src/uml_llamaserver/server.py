@@ -7,27 +7,30 @@ from threads of its own afterwards: nothing here can run meanwhile, and the gate
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 FAILED, BAD_FILE, NO_ENGINE = 1, 3, 4
-PLAIN = frozenset(
-    {"main_gpu", "n_batch", "n_ubatch", "n_gpu_layers", "rope_freq_base", "rope_freq_scale", "swa_full", "warmup"}
-)
+PLAIN = frozenset({"n_batch", "n_ubatch", "n_gpu_layers", "rope_freq_base", "rope_freq_scale", "swa_full", "warmup"})
 KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
     "cache_type_k": ("cache_type_k", "ggml_type", {}),
     "cache_type_v": ("cache_type_v", "ggml_type", {}),
     "flash_attn": ("flash_attn_type", "llama_flash_attn_type", {"on": "ENABLED", "off": "DISABLED"}),
     "load_mode": ("load_mode", "llama_load_mode", {"mmap+mlock": "MMAP_MLOCK", "dio": "DIRECT_IO"}),
-    "split_mode": ("split_mode", "llama_split_mode", {}),
 }
 """For each option: the parameter, the enumeration of its values, and where a value has another name there."""
+EXPERTS = r"blk\.(%s)\.ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
+LOUD, USUAL = 4, 3
+"""How much llama.cpp tells: at 4 also of the memory that it takes; at 5 it would tell what it is asked."""
 LOG_S = 0.2
 """llama.cpp writes its log from another thread; what it has to say must come before our last line."""
 
@@ -40,14 +43,30 @@ def main() -> NoReturn:
         import xllamacpp
     except ImportError as error:
         _end(NO_ENGINE, f"the engine can't be imported: {error}")
+    tell_overhead()
     try:
         server = xllamacpp.Server(params(xllamacpp, launch))
     except Exception as error:  # noqa: BLE001 - whatever it is, the last line must say so
         time.sleep(LOG_S)
         _end(*reason(launch, error))
+    hush(xllamacpp)
     print(f"ready at {server.listening_address}", flush=True)
     _wait_for_term()
     os._exit(0)  # the server's destructor waits for its main loop, at times for ever
+
+
+def tell_overhead() -> None:
+    """Say what this process holds before it has read anything of the model; Linux alone lets it know."""
+    with contextlib.suppress(OSError, LookupError, ValueError):
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("ascii").splitlines())
+        kib = int(status["RssAnon"].split()[0])
+        print(f"uml: the empty worker holds {kib << 10} bytes", flush=True)
+
+
+def hush(engine: Any) -> None:
+    """Tell as much as usual from now on, if the package lets us: each request would be worth some twenty lines."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(engine.xllamacpp.__file__)["_Z30common_log_set_verbosity_tholdi"](USUAL)  # a C++ function
 
 
 def params(engine: Any, launch: dict[str, Any]) -> Any:
@@ -64,6 +83,7 @@ def params(engine: Any, launch: dict[str, Any]) -> Any:
     filled.ui = filled.endpoint_slots = False
     filled.cors_origins = ""
     filled.offline = True
+    filled.verbosity = LOUD
     _choose(engine, filled, {name: value for name, value in options.items() if value is not None})
     filled.fit_params = options.get("n_gpu_layers") is None and _has_gpu(engine)  # it reads the model a second time
     return filled
@@ -77,9 +97,23 @@ def _choose(engine: Any, filled: Any, options: dict[str, Any]) -> None:
         if name in options:
             word = words.get(options[name], options[name].upper())
             setattr(filled, field, getattr(engine, kind)[f"{kind.upper()}_{word}"])
-    if "tensor_split" in options:
-        shares = options["tensor_split"]
+    if options.get("n_cpu_moe"):
+        filled.tensor_buft_overrides = EXPERTS % "|".join(map(str, range(options["n_cpu_moe"])))
+    filled.no_kv_offload = options.get("kv_offload") is False
+    filled.main_gpu, mode, shares = split(options)
+    if mode is not None:
+        filled.split_mode = engine.llama_split_mode[f"LLAMA_SPLIT_MODE_{mode.upper()}"]
+    if shares:
         filled.tensor_split = [*shares, *[0.0] * (len(filled.tensor_split) - len(shares))]
+
+
+def split(options: Mapping[str, Any]) -> tuple[int, str | None, Sequence[float]]:
+    """Where several GPUs are: the first, the mode, the shares. One that is alone is named: no other is opened then."""
+    first, mode, shares = options.get("main_gpu"), options.get("split_mode"), options.get("tensor_split") or ()
+    used = [gpu for gpu, share in enumerate(shares) if share] if shares else [first]
+    if mode is None and len(used) == 1 and used[0] is not None:
+        return used[0], "none", ()
+    return first or 0, mode, shares
 
 
 def _has_gpu(engine: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Whether an engine is there, in this interpreter or in another one, without importing it.
+"""Whether an engine is there and where, in this interpreter or in another one, without importing it.
 
 An import may compile for minutes, open a device, or raise anything; a look at the path does none of that.
 """
@@ -26,13 +26,14 @@ spec = importlib.util.find_spec(name)
 for part in rest:
     name += "." + part
     spec = spec and importlib.machinery.PathFinder.find_spec(name, spec.submodule_search_locations or [])
-print(json.dumps({"found": spec is not None, "site": [p for p in sys.path if p.endswith("-packages")]}))
+place = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), ""))
+print(json.dumps({"place": place, "site": [p for p in sys.path if p.endswith("-packages")]}))
 """
 
 
 @frozen
 class _Answer:
-    found: bool
+    place: str | None
     site: dict[str, int] = field(repr=False)
 
 
@@ -46,25 +47,39 @@ def is_installed(module: str, *, interpreter: str = "") -> bool:
         something was installed there since
     :raises SettingsError: *interpreter* can't be run, or doesn't answer in 10 seconds
     """
+    return _place(module, interpreter) is not None
+
+
+def find_engine(module: str, *, interpreter: str = "") -> Path | None:
+    """Where *module* lies: its file, a package's ``__init__.py``; None if it could not be imported.
+
+    :param interpreter: as for :func:`is_installed`
+    :raises SettingsError: as :func:`is_installed`
+    """
+    place = _place(module, interpreter)
+    return Path(place) if place is not None else None
+
+
+def _place(module: str, interpreter: str) -> str | None:
     if not interpreter or Path(interpreter) == Path(sys.executable):
         return _find(module)
     known = _answers.get((interpreter, module))
     if known is None or known.site != _times(known.site):
         known = _answers[interpreter, module] = _ask(module, interpreter)
-    return known.found
+    return known.place
 
 
-def _find(module: str) -> bool:
+def _find(module: str) -> str | None:
     first, *rest = module.split(".")
     try:
         spec = importlib.util.find_spec(first)
     except ValueError:  # it is imported, but without a spec
-        return not rest
+        return None if rest else str(getattr(sys.modules[first], "__file__", None) or "")
     name = first
     for part in rest:  # find_spec("a.b") would import a
         name = f"{name}.{part}"
         spec = PathFinder.find_spec(name, spec.submodule_search_locations or []) if spec else None
-    return spec is not None
+    return str(spec.origin or next(iter(spec.submodule_search_locations or ()), "")) if spec else None
 
 
 def _ask(module: str, interpreter: str) -> _Answer:
@@ -79,7 +94,7 @@ def _ask(module: str, interpreter: str) -> _Answer:
             timeout=ANSWER_S,
         )
         answer = json.loads(child.stdout)
-        return _Answer(bool(answer["found"]), _times(answer["site"]))
+        return _Answer(answer["place"], _times(answer["site"]))
     except subprocess.TimeoutExpired:
         reason = f"didn't answer in {ANSWER_S:g} seconds"
     except subprocess.CalledProcessError as error:
