@@ -49,6 +49,12 @@ def found(path: Path) -> tuple[dict[str, tuple[str, tuple[int, ...]]], dict[str,
     return {weight.name: (weight.dtype, weight.shape) for weight in header.weights}, dict(header.metadata)
 
 
+def bytes_in(path: Path) -> dict[str, int]:
+    """The bytes of each tensor, as the package reads them."""
+    with safe_open(path, "numpy") as file:
+        return {name: file.get_tensor(name).nbytes for name in file.keys()}  # noqa: SIM118 - it is no mapping
+
+
 def test_minilm(minilm):
     card = inspect(minilm, FORMATS)
     tensors, metadata = told(minilm / "model.safetensors")
@@ -66,7 +72,11 @@ def test_minilm(minilm):
     shape = card.shape
     assert (shape.embedding_length, shape.feed_forward_length) == (config["hidden_size"], config["intermediate_size"])
     assert (shape.heads, shape.vocabulary_size) == (config["num_attention_heads"], config["vocab_size"])
-    assert shape.layers == (Layer(kind="none"),) * config["num_hidden_layers"]
+    weights = bytes_in(minilm / "model.safetensors")
+    first = sum(size for name, size in weights.items() if name.startswith("encoder.layer.0."))
+    assert shape.layers == (Layer(kind="none", weight_bytes=first),) * config["num_hidden_layers"]
+    assert shape.input_bytes == weights["embeddings.word_embeddings.weight"]
+    assert (shape.output_bytes, shape.tied) == (0, False)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -165,3 +165,19 @@ def test_a_configuration_of_another_kind(folder, text, reason):
     else:
         with pytest.raises(InvalidModelFileError, match=reason):
             read(folder)
+
+
+def test_the_bytes_of_each_layer_are_those_of_its_tensors_wherever_they_lie(folder):
+    tensors = {"model.embed_tokens.weight": (10, 8), "lm_head.MatMul.weight": (8, 10), "model.norm.weight": (8,)}
+    tensors |= {f"model.layers.{layer}.mlp.up_proj.MatMul.weight_Q4": (8, 2, 16) for layer in range(30)}
+    write_onnx(
+        folder / "model.onnx",
+        inputs=INPUTS,
+        tensors=tensors,
+        types=dict.fromkeys(list(tensors)[3:], "uint8"),
+        places=dict.fromkeys(list(tensors)[3:], ("model.onnx.data", 0, None)),
+    )
+    shape = read(folder).shape
+    assert {layer.weight_bytes for layer in shape.layers} == {256}
+    assert len({id(layer) for layer in shape.layers}) == 1
+    assert (shape.input_bytes, shape.output_bytes, shape.tied) == (320, 352, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,28 @@ def test_a_checkpoint_called_safetensors_is_refused(tmp_path):
     shutil.copy(DATA / "state.pt", path := tmp_path / "model.safetensors")
     with pytest.raises(Exception, match="is a zip archive, as PyTorch's checkpoints are, whatever its name says"):
         inspect(path, FORMATS)
+
+
+def checkpoint(path: Path, sizes: dict[str, tuple[str, int]]) -> None:
+    """Write the state of a model: a storage and a count of numbers for each name."""
+    pickle = [b"\x80\x02}"]
+    for name, (key, count) in sizes.items():
+        storage = f"(Vstorage\nctorch\nFloatStorage\nV{key}\nVcpu\nI{count}\ntQ"
+        view = f"ctorch._utils\n_rebuild_tensor_v2\n({storage}I0\n(I{count}\nt(I1\ntI00\nNtR"
+        pickle.append(f"V{name}\n{view}s".encode())
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"".join((*pickle, b".")))
+        for key, count in dict(sizes.values()).items():
+            archive.writestr(f"archive/data/{key}", bytes(4 * count))
+
+
+def test_the_bytes_of_each_layer_are_there_once_also_of_tied_weights(tmp_path):
+    config = LLAMA | {"num_hidden_layers": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    sizes = {"model.embed_tokens.weight": ("0", 7), "model.norm.weight": ("1", 2), "lm_head.weight": ("0", 7)}
+    sizes |= {f"model.layers.{layer}.mlp.up_proj.weight": (f"{layer + 2}", 5) for layer in range(2)}
+    checkpoint(tmp_path / "pytorch_model.bin", sizes)
+    card = inspect(tmp_path, FORMATS)
+    assert card.shape
+    assert [layer.weight_bytes for layer in card.shape.layers] == [20, 20]
+    assert (card.shape.input_bytes, card.shape.output_bytes, card.shape.tied) == (28, 8, True)

@@ -15,7 +15,7 @@ from uml_core.inspection.huggingface.texts import (
     read_author,
     read_tokenizer,
 )
-from uml_core.inspection.onnx.source import Graph, read_graph_file, sizes_of
+from uml_core.inspection.onnx.source import Graph, read_graph_file, sizes_of, weighed
 from uml_core.inspection.onnx.weights import Weights
 from uml_core.types import ModelSource
 
@@ -59,7 +59,7 @@ def _source(folder: Folder, config: Config, graphs: list[Graph], found: dict[str
         quantization=weights.quantization,
         bits_per_weight=weights.bits_per_weight,
         license=read_author(folder).license,
-        shape=config.shape,
+        shape=weighed(config.shape, graphs) if config.shape else None,
         modalities=modalities(config.tasks),
         tasks=config.tasks,
         has_tokenizer=has_tokenizer(folder),

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from uml_core.inspection.gguf.architectures import EMBEDDERS
 from uml_core.inspection.gguf.facts import Facts
 from uml_core.inspection.gguf.layers import layers_of
-from uml_core.inspection.gguf.places import placed, places_of
+from uml_core.inspection.gguf.places import places_of
 from uml_core.inspection.gguf.tensors import Tensor
+from uml_core.inspection.places import placed
 from uml_core.types import Shape
 
 LAYERS = 4096  # eight times what llama.cpp allows

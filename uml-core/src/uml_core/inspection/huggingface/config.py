@@ -55,6 +55,12 @@ class Config:
         """Whether loading it as its author meant it runs Python files of its folder."""
         return bool(self.top.values.get("auto_map"))
 
+    @property
+    def ties(self) -> bool:
+        """Whether a model without an output matrix uses its embedding for it, as is usual where nothing is said."""
+        said = self.text.flag("tie_word_embeddings")
+        return (self.top.flag("tie_word_embeddings") if said is None else said) is not False
+
     def context_length(self, tokenizer: Mapping[str, Any]) -> int | None:
         """The tokens of context, by the model's own positions, else by its tokenizer's limit."""
         own = self.text.count(*CONTEXT) or self.top.count(*CONTEXT)

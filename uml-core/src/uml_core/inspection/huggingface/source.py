@@ -13,12 +13,14 @@ from uml_core.inspection.huggingface import texts
 from uml_core.inspection.huggingface.config import Config, make_config, read_config
 from uml_core.inspection.huggingface.folder import Folder
 from uml_core.inspection.huggingface.parameters import Weight, count_parameters
+from uml_core.inspection.huggingface.places import places_of
 from uml_core.inspection.huggingface.quantization import find_quantization
 from uml_core.inspection.huggingface.shape import is_encoder, read_shape
 from uml_core.inspection.huggingface.tasks import modalities, read_tasks
 from uml_core.inspection.huggingface.weights import Naming, Weights, all_parts, find_weights
 from uml_core.inspection.json_file import read_object
-from uml_core.types import FileKind, Hazard, ModelSource
+from uml_core.inspection.places import placed
+from uml_core.types import FileKind, Hazard, ModelSource, Shape
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_MARKS = (".lora_", "lora_unet_", "lora_te", "lora_A", "lora_B", ".hada_", ".lokr_", ".ia3_")
@@ -123,7 +125,7 @@ def _describe(
         quantization=quantization.name if quantization else parameters.dtype,
         bits_per_weight=parameters.bits_per_weight,
         license=author.license or _text(metadata, "modelspec.license"),
-        shape=read_shape(facts.text, keeps=not is_encoder(facts.top, facts.text)) if config else None,
+        shape=_shape(config, tensors, whole=not weights.missing) if config else None,
         modalities=modalities(tasks) if kind == "model" else (),
         tasks=tasks if kind == "model" else (),
         has_tokenizer=bool(config) and texts.has_tokenizer(folder),
@@ -132,6 +134,15 @@ def _describe(
         hazards=_hazards(layout, facts, tokenizer),
         metadata=facts.metadata() | _adapter_metadata(folder, kind) | metadata,
     )
+
+
+def _shape(config: Config, tensors: list[Weight], *, whole: bool) -> Shape | None:
+    writes = not is_encoder(config.top, config.text)
+    shape = read_shape(config.text, keeps=writes)
+    if shape is None:
+        return None
+    places = places_of(((weight.name, weight.size_bytes) for weight in tensors), len(shape.layers))
+    return placed(shape, places, tied=whole and writes and config.ties)
 
 
 def _kind(

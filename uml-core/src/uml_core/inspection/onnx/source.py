@@ -10,6 +10,7 @@ from attrs import frozen
 from uml_core.errors import InvalidModelFileError
 from uml_core.inspection.file import is_folder, shown
 from uml_core.inspection.huggingface.folder import Folder
+from uml_core.inspection.huggingface.places import places_of
 from uml_core.inspection.huggingface.source import folder_name
 from uml_core.inspection.onnx.beside import GRAPHS_FOLDER, Beside, read_beside
 from uml_core.inspection.onnx.cache import cache_shape
@@ -19,6 +20,7 @@ from uml_core.inspection.onnx.face import Face, face_of, modalities_of, task_of
 from uml_core.inspection.onnx.header import Header, read_header
 from uml_core.inspection.onnx.voice import Voice, read_voice
 from uml_core.inspection.onnx.weights import Weights, weigh
+from uml_core.inspection.places import placed
 from uml_core.types import ModelSource, Shape
 
 NAME = "onnx"
@@ -126,7 +128,7 @@ def _source(
     for graph in graphs.values():
         files |= graph.external.files
     files |= sizes_of((*voice.files, *beside.files))
-    weights = _all_weights(graphs)
+    weights = sum((graph.weights for graph in _counted(graphs)), Weights.none())
     notes = {key: value for graph in graphs.values() for key, value in graph.header.notes.items()}
     return ModelSource(
         path=path,
@@ -162,19 +164,25 @@ def _tasks(task: str | None, told: tuple[str, ...]) -> tuple[str, ...]:
     return told if told and task in BY_LABELS and "feature-extraction" not in told else (task,)
 
 
-def _all_weights(graphs: Mapping[str, Graph]) -> Weights:
-    """The weights of all parts; a decoder that is there with and without a past is the same one twice."""
-    alone = [role for role in graphs if role != "decoder_with_past_model" or "decoder_model" not in graphs]
-    return sum((graphs[role].weights for role in alone), Weights.none())
+def _counted(graphs: Mapping[str, Graph]) -> list[Graph]:
+    """All parts of the model; a decoder that is there with and without a past is the same one twice."""
+    return [graphs[role] for role in graphs if role != "decoder_with_past_model" or "decoder_model" not in graphs]
 
 
 def _shape(graphs: Mapping[str, Graph], beside: Beside) -> Shape | None:
-    if beside.shape:
-        return beside.shape
-    for graph in graphs.values():
-        if shape := cache_shape(graph.header.inputs, graph.header.outputs, graph.header.nodes):
-            return shape
-    return None
+    heads = (graph.header for graph in graphs.values())
+    shapes = (cache_shape(header.inputs, header.outputs, header.nodes) for header in heads)
+    shape = beside.shape or next((shape for shape in shapes if shape), None)
+    return weighed(shape, _counted(graphs)) if shape else None
+
+
+def weighed(shape: Shape, graphs: Iterable[Graph]) -> Shape:
+    """*shape* with the bytes of the tensors of *graphs*, wherever these are; many exporters keep their names.
+
+    A graph that uses its embedding twice has it once and says so, or has it twice: nothing is copied at loading.
+    """
+    tensors = ((tensor.name, tensor.size_bytes) for graph in graphs for tensor in graph.header.tensors)
+    return placed(shape, places_of(tensors, len(shape.layers)), tied=False)
 
 
 def _context_length(graphs: Mapping[str, Graph]) -> int | None:
