@@ -13,18 +13,26 @@ WORD = re.compile(r"[^\s`]*`[^`]*`[^\s`]*|\d[\d.,]* [kMG]?B\b\S*|\S+")
 
 
 def flowed(pieces: Iterable[Text], columns: int | None, *, gap: str = " ") -> Iterator[Text]:
-    """Lines of whole pieces; one that is too long for a line has one of its own.
+    """Lines of whole pieces; only one that is too long for any line is broken, between its words.
 
     :param columns: how wide a line may be; None for one line
     :param gap: what stands between two pieces of a line
     """
     line = Text()
-    for piece in pieces:
+    for piece in _unbroken(pieces, columns):
         if columns is not None and line and line.cell_len + len(gap) + piece.cell_len > columns:
             yield line
             line = Text()
         line.append(gap if line else "").append_text(piece)
     yield line
+
+
+def _unbroken(pieces: Iterable[Text], columns: int | None) -> Iterator[Text]:
+    for piece in pieces:
+        if columns is not None and piece.cell_len > columns and "`" not in piece.plain:
+            yield from piece.split(" ")
+        else:
+            yield piece
 
 
 def words(sentence: str, style: str = "") -> list[Text]:

@@ -41,7 +41,7 @@ def page(plan: View, columns: int | None, *, coloured: bool) -> Iterator[Text]:
     yield from _head(plan, columns)
     for device in sorted((plan["memory"] or {}).get("devices", ()), key=_place):
         yield Text()
-        yield from _indented(flowed([heading(device)], columns))
+        yield from _indented(flowed([heading(device)], columns and columns - INDENT))
         if not device["needs_bytes"]:
             continue
         width = BAR_COLUMNS if columns is None else min(BAR_COLUMNS, columns - INDENT)

@@ -21,7 +21,7 @@ NAMES = {
 }
 LONGEST_VALUE = 0.35
 """A value that takes more of the line than this has its reason below."""
-LEAST_REASON = 24
+LEAST_REASON = 12
 
 
 def reasons(decisions: Sequence[View], columns: int | None) -> Iterator[Text]:

@@ -15,6 +15,7 @@ def brief(memory: MemoryPlan) -> dict[str, Any]:
     return {
         "fits": memory.fits,
         "forced": memory.forced,
+        "would_fit": dict(memory.would_fit),
         "loads": memory.loads,
         "needs_bytes": estimate.total_bytes,
         "low_bytes": estimate.low_bytes,

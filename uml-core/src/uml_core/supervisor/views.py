@@ -71,12 +71,14 @@ def cause_view(error: UMLError | None) -> dict[str, Any] | None:
     """Why something failed."""
     if error is None:
         return None
+    memory = error.plan.memory if error.plan else None
     return {
         "code": error.code,
         "message": error.message,
         "detail": list(error.detail),
         "status": error.status,
         "permanent": error.permanent,
+        "memory": brief(memory) if memory else None,
     }
 
 
