@@ -81,12 +81,15 @@ class Child:
         name = NAMES.get(source) or f"the plugin '{source.partition(':')[2]}'"
         if self.hung:
             return f"{name} didn't answer in {limit_s:g} seconds, so its devices are not used; restart the machine"
-        *_, last = (
-            ["no last words", *self._last_words.split("\n")[-3:]] if self._last_words.strip() else ["no last words"]
-        )
-        code = self._process.returncode if self._process else None
-        how = f"ended with code {code}" if code is None or code >= 0 else f"ended with signal {-code}"
-        return f"the process that asks {name} {how}: {last}"
+        return f"the process that asks {name} {self._ending()}"
+
+    def _ending(self) -> str:
+        said = self._last_words.strip()
+        last = said.splitlines()[-1] if said else "it said nothing"
+        if self._process is None:
+            return last
+        code = self._process.returncode
+        return f"ended with {f'signal {-code}' if code < 0 else f'code {code}'}: {last}"
 
     def _kill(self) -> tuple[bytes, bytes]:
         assert self._process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ctypes import c_void_p
 
 from uml_core import API_VERSION, hookimpl
@@ -21,14 +21,21 @@ VARIABLE = "GGML_VK_VISIBLE_DEVICES"
 
 @hookimpl
 def uml_detect_devices() -> Iterable[Device]:
-    """Every device that isn't a processor in disguise, such as lavapipe; each once, though two drivers may have it.
+    """Ask Vulkan.
 
-    :raises DriverError: Vulkan can't be asked
+    :raises DriverError: it can't be asked
     """
-    found = read_all()
+    return accelerators(read_all())
+
+
+def accelerators(found: Sequence[VulkanDevice]) -> list[Device]:
+    """Every device that isn't a processor in disguise, such as lavapipe; each once, though two drivers may have it."""
     left = [found[place] for place in visible(os.environ.get(VARIABLE), [device.uuid for device in found])]
-    accelerators = {device.uuid: device for device in reversed(left) if device.type != CPU}
-    return [_device(device, index) for index, device in enumerate(reversed(accelerators.values()))]
+    first: dict[str, VulkanDevice] = {}
+    for device in left:
+        if device.type != CPU:
+            first.setdefault(device.uuid, device)
+    return [_device(device, index) for index, device in enumerate(first.values())]
 
 
 def read_all() -> list[VulkanDevice]:
