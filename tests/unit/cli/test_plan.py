@@ -117,7 +117,7 @@ def lines(view, columns=None, *, coloured=False):
 def test_a_file_has_the_whole_picture_in_plain_letters():
     assert lines(WHOLE) == [
         "model:Q4_0 fits: 6.8 GB ± 0.2, from 6 loads here",
-        "with fake, 8,192 tokens of context, defaults of the profile '24gb'",
+        "with fake, 8,192 tokens of context",
         "",
         "  NVIDIA GeForce RTX 4090 (cuda:0), 25.8 GB",
         "  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx█████████████▓▓▓▒░···/",
@@ -141,7 +141,7 @@ def test_what_does_not_fit_shows_where_the_budget_ends():
     assert lines(TIGHT) == [
         "model:Q4_0 doesn't fit: 22.0 GB, by its header",
         "it needs 22.0 GB of memory, where 10.0 GB can be had",
-        "with fake, 8,192 tokens of context, defaults of the profile 'cpu'",
+        "with fake, 8,192 tokens of context",
         "",
         "  memory (cpu), 16.0 GB",
         "  xxxxxxxxxxxxx██████████████████████████████████████████████████████▓▓▓▓▓",

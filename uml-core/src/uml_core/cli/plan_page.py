@@ -65,7 +65,6 @@ def _head(plan: View, columns: int | None) -> Iterator[Text]:
         f"with {plan['backend']}",
         f"{plan['context_length']:,} tokens of context",
         f"{plan['parallel']} at once" if plan["parallel"] > 1 else "",
-        f"defaults of the profile '{memory['profile']}'" if memory and memory["profile"] else "",
     ]
     yield from flowed(words(", ".join(filter(None, facts)), "dim"), columns)
 

@@ -38,6 +38,7 @@ def plan_router(*, inventory: Inventory, catalog: Catalog, supervisor: Superviso
         load = asked.to_load()
         await catalog.id_of(load.model)
         async with turn:
-            return json_response(await asyncio.to_thread(inventory.plan, load, freed=supervisor.freed()))
+            freed = await supervisor.freed()
+            return json_response(await asyncio.to_thread(inventory.plan, load, freed=freed))
 
     return router
