@@ -7,8 +7,8 @@ from attrs import evolve
 
 from uml_core.errors import ModelNotFoundError
 from uml_core.host import probe_host
-from uml_core.registry.registry import best_variant
-from uml_core.types import ModelStore, StoredModel
+from uml_core.testing.gguf import write_gguf
+from uml_core.types import ModelFolder, ModelStore, StoredModel
 
 GB = 10**9
 
@@ -36,7 +36,7 @@ def memory(monkeypatch):
 
     def have(total_bytes):
         host = evolve(probe_host(), memory_bytes=total_bytes)
-        monkeypatch.setattr("uml_core.registry.registry.probe_host", lambda: host)
+        monkeypatch.setattr("uml_core.registry.registry.probe_host", lambda **_: host)
 
     return have
 
@@ -62,7 +62,8 @@ def test_ollamas_latest_is_what_its_bare_name_means(stored, registry_with):
     assert found.find("llama3.2").id == "llama3.2:latest"
     assert found.find("llama").id == "llama3.2:latest"
     assert found.find("LLAMA3.2:1B").id == "llama3.2:1b"
-    assert best_variant(found.models()).id == "llama3.2:latest"
+    assert [one.id for one in found.variants("llama3.2")] == ["llama3.2:latest"]
+    assert [one.id for one in found.variants("llama3.2:1b")] == ["llama3.2:1b"]
 
 
 def test_a_part_of_a_variant_that_fits_several_names_them(stored, registry_with):
@@ -102,3 +103,38 @@ def test_an_alias_may_mean_a_model_of_several_variants(stored, registry_with):
     found = registry_with(stored("org/Sky:Q4_0", variant="Q4_0"), stored("org/Sky:Q8_0", variant="Q8_0", size_bytes=2))
     found.records.set_alias("night", "org/Sky")
     assert found.find("night").id == "org/Sky:Q8_0"
+
+
+def test_all_variants_of_a_model_that_is_named_without_one(stored, registry_with):
+    quants = ("Q4_K_M", "Q8_0", "F16")
+    found = registry_with(
+        *(stored(f"org/Sky-7B:{quant}", variant=quant, size_bytes=at) for at, quant in enumerate(quants)),
+        stored("org/Moon-7B:Q8_0", variant="Q8_0"),
+    )
+    for ref in ("org/Sky-7B", "sky-7b", "ORG/sky"):
+        assert {one.variant for one in found.variants(ref)} == set(quants)
+        assert found.find(ref) in found.variants(ref)
+    assert [one.variant for one in found.variants("sky-7b:q8_0")] == ["Q8_0"]
+    found.records.set_alias("night", "org/Sky-7B")
+    found.records.set_alias("small", "org/Sky-7B:Q4_K_M")
+    assert len(found.variants("night")) == 3
+    assert [one.variant for one in found.variants("small")] == ["Q4_K_M"]
+    with pytest.raises(ModelNotFoundError, match="'org' could be "):
+        found.variants("org")
+    with pytest.raises(ModelNotFoundError, match="there is no model 'sun'"):
+        found.variants("sun")
+
+
+def test_a_file_that_is_named_is_the_only_one(tmp_path, registry):
+    for name in ("sky-Q4_0", "sky-Q8_0"):
+        write_gguf(tmp_path / f"{name}.gguf")
+    found = registry(ModelStore(name="usb", list=lambda: [ModelFolder(path=tmp_path)]))
+    assert {one.variant for one in found.variants("sky")} == {"Q4_0", "Q8_0"}
+    assert [one.path.name for one in found.variants(str(tmp_path / "sky-Q4_0.gguf"), allow_path=True)] == [
+        "sky-Q4_0.gguf"
+    ]
+
+
+def test_the_whole_model_that_is_named_exactly_is_the_only_one(stored, registry_with):
+    found = registry_with(stored("org/Sky"), stored("org/Sky:Q4_0", variant="Q4_0", size_bytes=9))
+    assert [one.id for one in found.variants("org/Sky")] == ["org/Sky"]

@@ -47,13 +47,11 @@ def aliases(models: Mapping[str, ModelSettings]) -> dict[str, str]:
     return found
 
 
-def match(
-    ref: str, models: Iterable[StoredModel], *, choose: Callable[[Sequence[StoredModel]], StoredModel]
-) -> StoredModel | None:
+def match(ref: str, models: Iterable[StoredModel]) -> list[StoredModel]:
     """Find the one model that *ref* means: in any case, by its last part, or by how one of these begins.
 
-    :param choose: takes one of the variants of the model that was named without a variant
-    :raises ModelNotFoundError: it could mean several
+    :returns: nothing, or that one, or all variants of a model that was named without a variant
+    :raises ModelNotFoundError: it could mean several models
     """
     wanted = ref.casefold()
     spellings = [spelling for model in models for spelling in _spellings(model)] if wanted else []
@@ -65,8 +63,8 @@ def match(
     )
     for fits in tiers:
         if found := [spelling for spelling in spellings if fits(spelling)]:
-            return _one(ref, found, choose)
-    return None
+            return _one(ref, found)
+    return []
 
 
 def _spellings(model: StoredModel) -> list[Spelling]:
@@ -79,14 +77,14 @@ def _spellings(model: StoredModel) -> list[Spelling]:
     return [*exact.values(), *(Spelling(name.casefold(), model, whole=True) for name in names - exact.keys())]
 
 
-def _one(ref: str, found: Sequence[Spelling], choose: Callable[[Sequence[StoredModel]], StoredModel]) -> StoredModel:
+def _one(ref: str, found: Sequence[Spelling]) -> list[StoredModel]:
     exact = {spelling.model.id: spelling.model for spelling in found if not spelling.whole}
     wholes = {spelling.model.id: spelling.model for spelling in found if spelling.whole}
     candidates = {**exact, **wholes}
     if len(exact) == 1 and not wholes.keys() - exact.keys():
-        return next(iter(exact.values()))
+        return list(exact.values())
     if wholes and len({model.model_name for model in candidates.values()}) == 1:
-        return choose(list(candidates.values()))
+        return list(candidates.values())
     raise ModelNotFoundError(f"'{shown(ref)}' could be {_either(sorted(candidates)[:MOST])}; write more of the name")
 
 

@@ -23,6 +23,8 @@ from uml_core.types import ModelCard, ModelFormat, ModelSource, ModelStore, Offe
 SUFFIXES = (".gguf", ".safetensors", ".onnx", ".bin", ".pt", ".pth")
 SOURCES = 8
 """How many headers are kept whole: one holds some 20 kB of metadata, and only what is loaded is asked for it."""
+LATEST = "latest"
+"""Ollama's word for the variant that a name without one means."""
 FITS = 0.8
 """The part of the memory that the largest variant may take that is chosen by itself; the rest is for its context."""
 
@@ -129,20 +131,26 @@ class Registry:
         :param allow_path: *ref* may also be the path of a file or a folder; never for what comes over HTTP
         :raises ModelNotFoundError: there is none, or several; the message has the nearest names
         """
+        return best_variant(self.variants(ref, allow_path=allow_path))
+
+    def variants(self, ref: str, *, allow_path: bool = False) -> list[StoredModel]:
+        """Find all variants of the model that *ref* names without one; else only what :meth:`find` gives.
+
+        :raises ModelNotFoundError: as :meth:`find`
+        """
         models = self.models()
         ids = {one.id: model for model in reversed(models) for one in (*model.also, model)}
         names = self.aliases
         wanted = ref if ref in ids else names.get(ref, ref)
         if wanted in ids:
-            return ids[wanted]
+            return [ids[wanted]]
         if allow_path and looks_like_path(ref) and (there := _at_path(ref, models, ids)):
-            return there
+            return [there]
         offer = self.offer(wanted)
         if offer and offer.id in ids:
-            return ids[offer.id]
-        found = match(wanted, models, choose=best_variant)
-        if found is not None:
-            return found
+            return [ids[offer.id]]
+        if found := match(wanted, models):
+            return [one for one in found if one.variant == LATEST] or found
         raise _not_found(ref, offer, [*ids, *names], allow_path=allow_path)
 
     def offer(self, ref: str) -> Offer | None:
@@ -191,12 +199,13 @@ def _has_come(card: ModelCard) -> bool:
 
 
 def best_variant(variants: Sequence[StoredModel]) -> StoredModel:
-    """The one that is called ``latest``, else the largest that fits this machine's memory well, else the smallest."""
-    latest = [variant for variant in variants if variant.variant == "latest"]
+    """The largest that fits this machine's memory well, else the smallest."""
+    if len(variants) == 1:
+        return variants[0]
     by_size = sorted(variants, key=lambda variant: (variant.size_bytes, variant.id))
-    room_bytes = probe_host().memory_bytes * FITS
+    room_bytes = probe_host(devices=False).memory_bytes * FITS
     fitting = [variant for variant in by_size if variant.size_bytes <= room_bytes]
-    return (latest or fitting[-1:] or by_size[:1])[0]
+    return (fitting[-1:] or by_size[:1])[0]
 
 
 def _at_path(ref: str, models: Sequence[StoredModel], ids: Mapping[str, StoredModel]) -> StoredModel | None:
