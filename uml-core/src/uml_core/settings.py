@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -27,6 +27,9 @@ def _words(value: object) -> object:
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 """A list in ``uml.toml``; words with commas or spaces between them in an environment variable."""
+
+
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
 def _folders(value: object) -> object:
@@ -103,6 +106,24 @@ class SupervisorSettings(_Table):
         return range(first, last + 1)
 
 
+class MemorySettings(_Table):
+    """``[memory]``: what loads aim for, and what stays free; what is left out is as this machine's profile says."""
+
+    profile: Literal["cpu", "8gb", "16gb", "24gb", "48gb", "80gb", "unified"] | None = Field(
+        default=None, description="the profile; the one that suits this machine when absent"
+    )
+    margin_mb: int | None = Field(
+        default=None, ge=0, description="MiB that stay free, of each device and of the machine's memory"
+    )
+    cache_type: CacheType | None = Field(
+        default=None, description="number type of every cache; f16, and q8_0 where that makes room, when absent"
+    )
+    parallel: int | None = Field(default=None, gt=0, le=64, description="sequences at once, if they fit")
+    probe: bool = Field(
+        default=True, description="where it may get tight, the engine itself is asked what it would take"
+    )
+
+
 class RegistrySettings(_Table):
     """``[registry]``: where models are looked for."""
 
@@ -161,8 +182,11 @@ class Settings(BaseSettings):
     starter_wheel: Path | None = Field(
         default=None, description="the starter model's wheel on this disk; to pull it needs no network then"
     )
-    context_length: int = Field(
-        default=8192, gt=0, description="tokens of context, if the model has as many and none are asked for"
+    context_length: int | None = Field(
+        default=None,
+        gt=0,
+        description="tokens of context to aim for, if none are asked for; as this machine's memory profile says, 8192 "
+        "without an accelerator, when absent",
     )
     threads: int | None = Field(
         default=None, gt=0, description="CPU threads of a worker; as learned, or physical cores - 1, when absent"
@@ -173,6 +197,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     registry: RegistrySettings = RegistrySettings()
+    memory: MemorySettings = MemorySettings()
     plugins: PluginSettings = PluginSettings()
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     allow_pickles: bool = Field(

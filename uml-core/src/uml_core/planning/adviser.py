@@ -11,6 +11,7 @@ from uml_core.inspection.file import shown
 from uml_core.planning.advice import Advice, LeftOut, Recommendation
 from uml_core.planning.expectation import Expectation, Measurement, expected, read_bytes
 from uml_core.planning.measured import profiles_here, speed_of, speeds
+from uml_core.planning.memory_profile import usual_context
 from uml_core.planning.needs import needs_bytes
 from uml_core.planning.option import Option
 from uml_core.planning.reason import reason_of
@@ -78,7 +79,7 @@ class Adviser:
             return None
 
     def _fitting(self, stored: StoredModel, model: ModelCard) -> Option | None:
-        needs = needs_bytes(model, context_length=self._planner.settings.context_length)
+        needs = needs_bytes(model, context_length=usual_context(self._host, self._planner.settings))
         told = self._wish.why_not(model, model.tasks) if model.tasks else None
         if told is None and needs > self._budget_bytes:
             told = f"needs {_gb(needs)} GB, and {_gb(self._budget_bytes)} GB are free"

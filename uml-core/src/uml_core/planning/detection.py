@@ -1,12 +1,12 @@
-"""Ask one backend about one model: whatever it does, there is an answer, and soon."""
+"""Ask one backend about one model."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from concurrent.futures import Future, wait
+from functools import partial
 from typing import Any
 
+from uml_core.planning.asking import ask_within
 from uml_core.plugins import Plugins
 from uml_core.types import HostInfo, Match, ModelSource, Rejected
 
@@ -17,21 +17,10 @@ log = logging.getLogger(__name__)
 def detect(
     plugins: Plugins, backend: str, *, model: ModelSource, host: HostInfo, settings: dict[str, Any]
 ) -> Match | Rejected:
-    """Ask *backend* whether it can load *model*.
-
-    It is asked in a thread of its own; one that doesn't answer in 10 seconds is left behind, for no thread can be
-    ended from outside.
-    """
-    answer: Future[object] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(plugins.ask(backend, "uml_detect_backend", model=model, host=host, settings=settings))
-        except BaseException as error:  # noqa: BLE001 - SystemExit too is only this backend's answer
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, name=f"detect: {backend}", daemon=True).start()
-    if not wait([answer], DETECT_S).done:
+    """Ask *backend* whether it can load *model*; whatever it does, there is an answer, within 10 seconds."""
+    ask = partial(plugins.ask, backend, "uml_detect_backend", model=model, host=host, settings=settings)
+    answer = ask_within(DETECT_S, ask, name=f"detect: {backend}")
+    if answer is None:
         return Rejected(f"did not say within {DETECT_S:g} seconds whether it can load the model")
     if error := answer.exception():
         log.warning("backend '%s' failed in uml_detect_backend", backend, exc_info=error)

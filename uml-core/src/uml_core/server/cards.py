@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
@@ -77,6 +78,14 @@ class Cards:
             said["pending"] = True
         return said
 
+    @cached_property
+    def _usual_context(self) -> int:
+        """Tokens that a load aims for of which nobody says anything."""
+        from uml_core.host import probe_host
+        from uml_core.planning.memory_profile import usual_context
+
+        return self._settings.context_length or usual_context(probe_host(), self._settings)
+
     def _needs_bytes(self, model: StoredModel, card: ModelCard | None) -> int | None:
         """What loading it as it is usually loaded takes, about; only of what can be loaded."""
         if card is None or card.kind != "model":
@@ -84,7 +93,7 @@ class Cards:
         from uml_core.planning.needs import needs_bytes
 
         own = self._settings.models.get(model.id)
-        asked = (own.context_length if own else None) or self._settings.context_length
+        asked = (own.context_length if own else None) or self._usual_context
         return needs_bytes(card, context_length=min(card.context_length or asked, asked))
 
 
@@ -104,7 +113,7 @@ def _expected(profiles: Sequence[Profile]) -> dict[str, Any] | None:
     from uml_core.planning.threads import default_pair
 
     here = [profile for profile in profiles if profile.machine == machine_name()]
-    profile = expected(here, default=default_pair(probe_host()))
+    profile = expected(here, default=default_pair(probe_host(devices=False)))
     return None if profile is None else {fact: getattr(profile, fact) for fact in BEST}
 
 

@@ -112,9 +112,9 @@ class MemoryPlan:
 
     ``estimate`` is what was decided by: ``formula``, which only knows the header, with what was learned from ``loads``
     earlier loads on this machine and what the engine was asked. ``profile`` names the defaults that were used (``cpu``,
-    ``24gb`` …). ``problem`` is a sentence where it doesn't fit, with the numbers, and ``would_fit`` the nearest settings
-    that do: fields of a :class:`LoadRequest` (``{"context_length": 2048}``, ``{"model": "other:Q4_0"}``), empty if none
-    do. ``forced``: it is to be loaded all the same.
+    ``24gb`` …). ``problem`` is a sentence where it doesn't fit, with the numbers, and ``would_fit`` the nearest that
+    does: fields of a :class:`LoadRequest` (``{"context_length": 2048}``, ``{"model": "other:Q4_0"}``), empty if nothing
+    does. ``forced``: it is to be loaded all the same.
     """
 
     profile: str

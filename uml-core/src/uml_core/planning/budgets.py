@@ -1,0 +1,99 @@
+"""What each device of this machine has for a load, and whether one fits there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import psutil
+from attrs import frozen
+
+from uml_core.planning.memory_profile import MemoryProfile
+from uml_core.types import HOST, Budget, Device, Holder, HostInfo, MemoryEstimate
+
+MIB = 1 << 20
+
+
+@frozen
+class Budgets:
+    """The budgets of the machine's own memory and of ``devices``; ``shared`` are those that share that memory."""
+
+    budgets: tuple[Budget, ...]
+    shared: frozenset[str] = frozenset()
+
+    def __iter__(self) -> Iterator[Budget]:
+        return iter(self.budgets)
+
+    def on(self, device: str) -> Budget:
+        """The budget of one device."""
+        return next(budget for budget in self.budgets if budget.device == device)
+
+    def needs(self, estimate: MemoryEstimate, device: str) -> int:
+        """What counts there: the machine's own memory has to have room for what its sharers take, too."""
+        takers = {device, *self.shared} if device == HOST else {device}
+        return sum(part.size_bytes for part in estimate.parts if part.device in takers)
+
+    def over(self, estimate: MemoryEstimate) -> Mapping[str, int]:
+        """By how many bytes each device is too small; those that are large enough are left out."""
+        lacking = {one.device: self.needs(estimate, one.device) - one.budget_bytes for one in self.budgets}
+        return {device: size_bytes for device, size_bytes in lacking.items() if size_bytes > 0}
+
+    def share(self, estimate: MemoryEstimate) -> float:
+        """The largest part of a budget that is taken."""
+        shares = [self.needs(estimate, one.device) / max(1, one.budget_bytes) for one in self.budgets]
+        return max(shares, default=0.0)
+
+
+def budgets_of(
+    host: HostInfo,
+    devices: Sequence[Device],
+    profile: MemoryProfile,
+    *,
+    freed: Mapping[str, int],
+    margin_bytes: int | None = None,
+) -> Budgets:
+    """Free now, with what the switch frees, without the margin.
+
+    :param devices: those that the engine can use
+    :param freed: bytes that the switch frees, by ``cpu`` and by uuid or id of the devices
+    :param margin_bytes: the margin that ``uml.toml`` says
+    """
+    shared = frozenset(device.id for device in devices if device.unified)
+    freed_there = {device.id: freed.get(device.uuid) or freed.get(device.id, 0) for device in devices}
+    ours = _ours() if host.holders or any(device.holders for device in devices) else frozenset()
+    memory = Budget(
+        device=HOST,
+        name="memory of this container" if host.limited else "memory",
+        total_bytes=host.memory_bytes,
+        free_bytes=host.free_memory_bytes,
+        freed_bytes=freed.get(HOST, 0) + sum(freed_there[device] for device in shared),
+        margin_bytes=profile.margin_of(host.memory_bytes) if margin_bytes is None else margin_bytes,
+        holders=_others(host.holders, ours),
+    )
+    others = (
+        Budget(
+            device=device.id,
+            name=device.name,
+            total_bytes=device.total_bytes,
+            free_bytes=device.free_bytes,
+            freed_bytes=freed_there[device.id],
+            margin_bytes=_margin(device, profile) if margin_bytes is None else margin_bytes,
+            holders=_others(device.holders, ours),
+            unseen_bytes=device.unseen_bytes,
+        )
+        for device in devices
+    )
+    return Budgets((memory, *others), shared)
+
+
+def _margin(device: Device, profile: MemoryProfile) -> int:
+    return profile.margin_of(device.total_bytes, display=device.display)
+
+
+def _others(holders: Sequence[Holder], ours: frozenset[int]) -> tuple[Holder, ...]:
+    """Without the worker that will be unloaded: what that holds is counted as freed."""
+    return tuple(holder for holder in holders if holder.pid not in ours)
+
+
+def _ours() -> frozenset[int]:
+    me = psutil.Process()
+    return frozenset((me.pid, *(child.pid for child in me.children(recursive=True))))
