@@ -11,8 +11,8 @@ from uml_core.cli.options import JsonOption
 def command(*, json: JsonOption = False) -> None:
     """Show what is loaded: state, port, process, memory, speed.
 
-    MEMORY is what the process tree has resident; pages that its processes share count once for each. QUEUE counts
-    the requests that wait, RESTARTS the crashes that were got over.
+    MEMORY is what the process tree has resident; pages that its processes share count once for each. PLANNED is what it
+    was to take in all, on accelerators too. QUEUE counts the requests that wait, RESTARTS the crashes that were got over.
     """
     from uml_core.cli.gateway import live_client
     from uml_core.cli.output import print_json
@@ -46,7 +46,7 @@ def _tell(status: Mapping[str, Any]) -> None:
 def _show(active: Mapping[str, Any]) -> None:
     from uml_core.cli.output import human_bytes, plain, print_record
 
-    performance = active.get("performance") or {}
+    performance, planned = active.get("performance") or {}, active.get("memory")
     speed = performance.get("tokens_per_second")
     row = {
         "MODEL": active["model"],
@@ -56,6 +56,7 @@ def _show(active: Mapping[str, Any]) -> None:
         "PORT": active.get("port") or "",
         "PID": active.get("pid") or "",
         "MEMORY": human_bytes(active["memory_bytes"]) if active["memory_bytes"] else "",
+        "PLANNED": human_bytes(planned["needs_bytes"]) if planned else "",
         "CONTEXT": active.get("context_length") or "",
         "SINCE": _since(active.get("since")),
         "REQUESTS": active.get("leases") or 0,
