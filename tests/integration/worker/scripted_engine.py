@@ -106,8 +106,17 @@ FAILURES = {
 }
 
 
+held = []
+"""Memory of the engine, and then of its weights."""
+
+
 def load(plan, progress):
     script = plan.options
+    held.append(b"x" * script.get("engine_bytes", 0))
+    if script.get("begins"):
+        progress(0.0)
+    held.append(b"x" * script.get("weights_bytes", 0))
+    progress(0.2)
     if gate := script.get("gate"):
         progress(0.4)
         while not Path(gate).exists():

@@ -24,7 +24,9 @@ def test_health_tells_of_the_load(start, tmp_path):
     worker.until(lambda: worker.answers() and worker.health().json()["progress"] is not None)
     loading = worker.health()
     assert loading.status_code == 503
-    assert loading.json() == {"state": "loading", "progress": 0.4, "activity": 1, "queued": 0}
+    said = loading.json()
+    assert said.pop("overhead_bytes") > 1_000_000
+    assert said == {"state": "loading", "progress": 0.4, "activity": 2, "queued": 0}
     early = worker.post("say hello")
     assert early.status_code == 503
     assert early.json()["error"]["code"] == "model_loading"
@@ -33,6 +35,15 @@ def test_health_tells_of_the_load(start, tmp_path):
     worker.wait_ready()
     assert worker.health().json()["state"] == "ready"
     assert worker.health().json()["progress"] == 1.0
+
+
+@pytest.mark.parametrize(("begins", "counts"), [(True, True), (False, False)], ids=["said so", "said nothing"])
+def test_health_tells_what_the_worker_held_when_the_load_said_that_it_begins(start, begins, counts):
+    held = 64_000_000
+    empty = start().wait_ready().health().json()["overhead_bytes"]
+    full = start(engine_bytes=held, begins=begins, weights_bytes=held).wait_ready()
+    grown = full.health().json()["overhead_bytes"] - empty
+    assert abs(grown - (held if counts else 0)) < 16_000_000
 
 
 def test_activity_rises_while_it_works(worker):

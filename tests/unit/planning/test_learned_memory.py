@@ -91,7 +91,6 @@ def test_a_load_out_of_the_ordinary_does_not_move_it():
         ({"how": how_of(512, 4, Placement())}, True),
         ({"how": how_of(4096, 1, Placement(batch=64))}, True),
         ({"quantization": "Q8_0"}, True),
-        ({"architecture": "gemma3"}, True),
         ({"engine": "e 2"}, False),
         ({"backend": "c"}, False),
         ({"machine": "elsewhere"}, False),
@@ -106,13 +105,17 @@ def test_loads_that_are_less_alike_leave_a_wider_interval_and_others_say_nothing
     assert only(found).size_bytes == (60 * MB if learns else 50 * MB)
 
 
+def test_other_architectures_tell_what_the_engine_takes_beside_the_model():
+    found, count = learn(formula(compute=50 * MB), rows(*[120] * 6, architecture="gemma3"))
+    assert (only(found).size_bytes, count) == (70 * MB, 6)
+
+
 def test_what_is_most_alike_decides_and_the_spread_grows_with_the_difference():
     steps = [
         {"how": HOW},
         {"how": how_of(512, 4, Placement())},
         {"how": how_of(4096, 1, Placement(batch=64))},
         {"quantization": "Q8_0"},
-        {"architecture": "gemma3"},
     ]
     spreads = []
     for step, facts in enumerate(steps):

@@ -72,17 +72,28 @@ def held_bytes(
     *,
     exists: Callable[[int], bool] = psutil.pid_exists,
 ) -> int:
-    """Device memory that *pids* hold: their rows, or else what the devices have gained since *before_load*.
+    """Device memory that *pids* hold on all devices, see :func:`held_on_each`."""
+    return sum(held_on_each(before_load, now, pids, exists=exists).values())
+
+
+def held_on_each(
+    before_load: DeviceMemory,
+    now: DeviceMemory,
+    pids: Collection[int],
+    *,
+    exists: Callable[[int], bool] = psutil.pid_exists,
+) -> Mapping[str, int]:
+    """What *pids* hold on each device, by its uuid: their rows, or else what it has gained since *before_load*.
 
     A gain is without what other processes of this machine gained by their rows, and none below 16 MiB.
 
     :param exists: tells a process of this machine from a pid of the world around a container, which may be our own
     """
-    told, held = _tells(before_load, now, pids), 0
+    told, held = _tells(before_load, now, pids), {}
     for device in now.devices:
         others = {pid for pid in device.processes or () if pid not in pids and exists(pid)}
         by_row = told and device.processes is not None
-        held += device.held_by(pids) if by_row else _gain(before_load, device, others)
+        held[device.uuid] = device.held_by(pids) if by_row else _gain(before_load, device, others)
     return held
 
 

@@ -28,6 +28,8 @@ STEPS: tuple[tuple[float, tuple[str, ...]], ...] = (
 )
 """How alike loads are, from the same down to only the same engine: the spread that this leaves, as a part of the size,
 and the kinds that so little likeness says something of."""
+ENGINE_ONLY = 4
+"""What models of different architectures have in common is what the engine takes beside them: so many bytes more."""
 
 
 @frozen
@@ -98,7 +100,7 @@ def _overhead(part: MemoryPart, rows: Sequence[Measurement]) -> tuple[MemoryPart
     rows = rows[:NEWEST]
     if not rows:
         return part, ()
-    return _sized(part, [one.measured_bytes for one in rows], round, OVERHEAD_SPREAD), rows
+    return _sized(part, [one.measured_bytes for one in rows], float, OVERHEAD_SPREAD), rows
 
 
 def _corrected(part: MemoryPart, rows: Sequence[Measurement], load: _Load) -> tuple[MemoryPart, Sequence[Measurement]]:
@@ -107,30 +109,30 @@ def _corrected(part: MemoryPart, rows: Sequence[Measurement], load: _Load) -> tu
         alike = [one for one in rows if load.likeness(one) == step][:NEWEST]
         if not alike or part.kind not in kinds:
             continue
+        if step == ENGINE_ONLY:
+            more = [one.measured_bytes - one.predicted_bytes for one in alike]
+            return _sized(part, [0, *more], lambda vote: part.size_bytes + vote, spread), alike
         ratios = [one.measured_bytes / one.predicted_bytes for one in alike]
-        return _sized(part, [1.0, *ratios], _least(part), spread), alike
+        return _sized(part, [1.0, *ratios], lambda vote: part.size_bytes * vote, spread), alike
     return part, ()
 
 
-def _least(part: MemoryPart) -> Callable[[float], int]:
-    """From a ratio to a size."""
-    floor = part.size_bytes if part.kind == "weights" and part.device == HOST else 0
-    return lambda ratio: max(floor, round(part.size_bytes * ratio))
+def _sized(part: MemoryPart, votes: Sequence[float], size: Callable[[float], float], spread: float) -> MemoryPart:
+    """The median of *votes*; few of them all lie within the interval, of many those that are near each other.
 
-
-def _sized(part: MemoryPart, votes: Sequence[float], size: Callable[[float], int], spread: float) -> MemoryPart:
-    """The median of *votes*; few of them all lie within the interval, of many those that are near each other."""
-    middle = median(votes)
-    if len(votes) <= SURE:
-        low, high = min(votes), max(votes)
-    else:
+    :param size: makes bytes of a vote
+    """
+    middle, low, high = median(votes), min(votes), max(votes)
+    if len(votes) > SURE:
         away = 2 * median(abs(vote - middle) for vote in votes)
-        low, high = max(0.0, middle - away), middle + away
-    more = round(size(middle) * spread)
+        low, high = middle - away, middle + away
+    least = part.size_bytes if part.kind == "weights" and part.device == HOST else 0
+    size_bytes = max(least, round(size(middle)))
+    more = round(size_bytes * spread)
     return evolve(
         part,
-        size_bytes=size(middle),
-        low_bytes=max(size(0.0), min(size(low), size(middle) - more)),
-        high_bytes=max(size(high), size(middle) + more),
+        size_bytes=size_bytes,
+        low_bytes=max(least, min(round(size(low)), size_bytes - more)),
+        high_bytes=max(round(size(high)), size_bytes + more),
         source="measured",
     )

@@ -63,6 +63,8 @@ class Attempts:
                 exchange.model = lease.worker.model_id
                 exchange.queue_s += lease.queue_s
                 await self._ask(question, attendance, lease.worker)
+                lease.prompt_tokens = exchange.usage.prompt_tokens or 0
+                lease.completion_tokens = exchange.usage.completion_tokens or 0
         except WorkerCrashedError as error:
             if generation is None or not task.stateless or _has_begun(exchange):
                 raise

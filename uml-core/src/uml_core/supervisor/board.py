@@ -15,7 +15,7 @@ from uml_core.supervisor.job import Job
 from uml_core.supervisor.jobs import Jobs
 from uml_core.supervisor.progress import progress_of
 from uml_core.supervisor.service import Service
-from uml_core.types import JobStatus, SwitchState
+from uml_core.types import JobStatus, Plan, SwitchState
 
 if TYPE_CHECKING:
     from uml_core.registry.records import Records
@@ -92,12 +92,20 @@ class Board:
 
     def _row(self, job: Job) -> dict[str, Any]:
         slot, worker = self._service.slot, self._service.slot.worker
+        row = load_row(self.status(job), run_id=self._announcer.storage.run_id, seconds=job.phases)
+        measured_bytes = (worker.peak_bytes or None) if worker else None  # until it is measured kind by kind
         return {
-            **load_row(self.status(job), run_id=self._announcer.storage.run_id, seconds=job.phases),
+            **row,
             "generation": slot.generation,
-            "predicted_bytes": job.plan.model.size_bytes if job.plan else None,
-            "measured_bytes": (worker.peak_bytes or None) if worker else None,
+            "predicted_bytes": _predicted_bytes(job.plan),
+            "measured_bytes": measured_bytes,
         }
+
+
+def _predicted_bytes(plan: Plan | None) -> int | None:
+    if plan is None:
+        return None
+    return plan.memory.estimate.total_bytes if plan.memory else plan.model.size_bytes
 
 
 def _now() -> str:

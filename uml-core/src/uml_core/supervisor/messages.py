@@ -41,14 +41,19 @@ class Acquire:
     since_s: float = 0.0
 
 
-@frozen(eq=False)
+@mutable(eq=False)
 class Lease:
-    """A request's hold on a generation. ``queue_s`` is how long it waited for it."""
+    """A request's hold on a generation. ``queue_s`` is how long it waited for it.
+
+    Who holds it may write down the tokens of its prompt and of its answer, for as far as the worker said.
+    """
 
     number: int
     generation: int
     worker: WorkerClient
     queue_s: float
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 @frozen(eq=False)
@@ -62,6 +67,8 @@ class Return:
     number: int
     served: bool
     broken: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 @frozen(eq=False)

@@ -15,6 +15,7 @@ from uml_core.settings import Settings
 from uml_core.supervisor.aftermath import Aftermath
 from uml_core.supervisor.announcer import Announcer
 from uml_core.supervisor.board import Board
+from uml_core.supervisor.calibration import Books
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.jobs import Jobs
 from uml_core.supervisor.messages import (
@@ -55,8 +56,10 @@ class Owner:
         send = self.inbox.put_nowait
         self.closed = False
         self.jobs = Jobs()
-        self.service = Service(slot, settings=settings.supervisor, announcer=announcer, send=send)
-        self.board = Board(self.jobs, self.service, announcer, planner.registry.records)
+        records, backends = planner.registry.records, planner.plugins.backends
+        books = Books(records=records, storage=announcer.storage, backends=backends)
+        self.service = Service(slot, settings=settings.supervisor, announcer=announcer, books=books, send=send)
+        self.board = Board(self.jobs, self.service, announcer, records)
         self.aftermath = Aftermath(self.service, self.jobs, send)
         self._orders = Orders(self.jobs, self.board, self.service.recovery, self._interrupt)
         self._settings = settings.supervisor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from uml_core.errors import InternalServerError, ModelLoadError, UMLError
 from uml_core.supervisor.client import WorkerClient
@@ -16,6 +16,8 @@ from uml_core.types import Launch, WorkerCommand, WorkerResponse
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.25
 ANSWER_S = 2.0
+OnHealth: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Called with each answer that is a JSON object, also of a worker that is not ready yet."""
 
 
 class NotReadyError(ModelLoadError):
@@ -33,7 +35,7 @@ async def wait_ready(
     launch: Launch,
     *,
     timeout_s: float,
-    on_progress: Callable[[float], None],
+    on_health: OnHealth,
 ) -> None:
     """Poll the authenticated readiness path until it answers 200.
 
@@ -47,7 +49,7 @@ async def wait_ready(
     try:
         async with asyncio.timeout(timeout_s):
             while not process.exited.done():
-                if await _is_ready(process, client, command, launch, on_progress):
+                if await _is_ready(process, client, command, launch, on_health):
                     break
                 await asyncio.wait([process.exited], timeout=pause_s)
                 pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
@@ -68,11 +70,11 @@ async def _is_ready(
     client: WorkerClient,
     command: WorkerCommand,
     launch: Launch,
-    on_progress: Callable[[float], None],
+    on_health: OnHealth,
 ) -> bool:
     """Ask once. Whether it says yes or refuses the token: what answers may be somebody else, who can't know it."""
     try:
-        ready = await _answers_while_alive(process, client, command.ready_path, on_progress)
+        ready = await _answers_while_alive(process, client, command.ready_path, on_health)
     except TokenRefused:
         await _prove_ours(process, command, launch)
         raise
@@ -81,11 +83,9 @@ async def _is_ready(
     return ready
 
 
-async def _answers_while_alive(
-    process: WorkerProcess, client: WorkerClient, path: str, on_progress: Callable[[float], None]
-) -> bool:
+async def _answers_while_alive(process: WorkerProcess, client: WorkerClient, path: str, on_health: OnHealth) -> bool:
     """Ask once; its end is noticed at once, also while somebody else keeps us waiting on that port."""
-    question = asyncio.create_task(_answers(client, path, on_progress))
+    question = asyncio.create_task(_answers(client, path, on_health))
     try:
         both: list[asyncio.Future[Any]] = [question, process.exited]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -94,26 +94,25 @@ async def _answers_while_alive(
         question.cancel()
 
 
-async def _answers(client: WorkerClient, path: str, on_progress: Callable[[float], None]) -> bool:
+async def _answers(client: WorkerClient, path: str, on_health: OnHealth) -> bool:
     with contextlib.suppress(TimeoutError, UMLError):
         async with asyncio.timeout(ANSWER_S):
             response = await client.get(path)
             try:
-                return await _read(response, on_progress)
+                return await _read(response, on_health)
             finally:
                 await response.aclose()
     return False
 
 
-async def _read(response: WorkerResponse, on_progress: Callable[[float], None]) -> bool:
+async def _read(response: WorkerResponse, on_health: OnHealth) -> bool:
     if response.status in {401, 403}:
         raise TokenRefused
-    body = await response.read()
-    if response.status == 200:
-        return True
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-        on_progress(float(json.loads(body)["progress"]))
-    return False
+    with contextlib.suppress(ValueError, RecursionError):
+        health = json.loads(await response.read())
+        if isinstance(health, dict):
+            on_health(health)
+    return response.status == 200
 
 
 class TokenRefused(Exception):

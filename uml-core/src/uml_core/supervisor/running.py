@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -12,7 +13,7 @@ from uml_core.supervisor.client import WorkerClient
 from uml_core.supervisor.log import WorkerLog
 from uml_core.supervisor.process import WorkerProcess
 from uml_core.supervisor.readiness import wait_ready
-from uml_core.types import Launch, Plan, WorkerCommand, WorkerExit
+from uml_core.types import Launch, MemoryKind, MemoryPart, Plan, WorkerCommand, WorkerExit
 from uml_core.types.job import ProgressSource
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class RunningWorker:
     ``client`` is for requests, ``monitor`` for our own questions, which count for nothing. ``intended``: somebody asked
     for the end; ``hung``: it was ended because it did not move; ``cleaned``: all is cleaned up. ``private_bytes`` is
     what it was last seen to hold alone, ``peak_bytes`` the most of it, ``devices_before`` what the devices held
-    before its launch, ``devices_seen`` and ``pids_seen`` the last look at it alive.
-    ``progress_source`` says who knows ``progress``.
+    before its launch, ``devices_seen`` and ``pids_seen`` the last look at it alive. ``overhead_bytes`` is what it says
+    that it held with nothing loaded, ``told_bytes`` what its log says of each device and kind of memory, ``measured``
+    what was measured of each. ``progress_source`` says who knows ``progress``.
     """
 
     plan: Plan
@@ -49,6 +51,9 @@ class RunningWorker:
     progress_source: ProgressSource | None = None
     private_bytes: int = 0
     peak_bytes: int = 0
+    overhead_bytes: int | None = field(default=None, init=False)
+    told_bytes: dict[tuple[str, MemoryKind], int] = field(factory=dict, init=False)
+    measured: tuple[MemoryPart, ...] = field(default=(), init=False)
     intended: bool = field(default=False, init=False)
     hung: bool = field(default=False, init=False)
     cleaned: bool = field(default=False, init=False)
@@ -62,7 +67,7 @@ class RunningWorker:
 
     async def wait_ready(self) -> None:
         """Wait until it answers; raises as :func:`uml_core.supervisor.readiness.wait_ready` does."""
-        self.log.watchers.append(self._read_progress)
+        self.log.watchers += [self._read_progress, self._read_memory]
         limit_s = min(self.command.ready_timeout_s, self.limit_s)
         await wait_ready(
             self.process,
@@ -70,7 +75,7 @@ class RunningWorker:
             self.command,
             self.launch,
             timeout_s=limit_s,
-            on_progress=lambda part: self.see_progress(part, "worker"),
+            on_health=self._read_health,
         )
         self.see_progress(1.0, "worker")
 
@@ -120,6 +125,18 @@ class RunningWorker:
         """Note how much memory it holds alone."""
         if size_bytes:
             self.private_bytes, self.peak_bytes = size_bytes, max(size_bytes, self.peak_bytes)
+
+    def _read_health(self, health: Mapping[str, Any]) -> None:
+        progress, overhead = health.get("progress"), health.get("overhead_bytes")
+        if isinstance(progress, int | float):
+            self.see_progress(progress, "worker")
+        if isinstance(overhead, int) and overhead > 0:
+            self.overhead_bytes = overhead
+
+    def _read_memory(self, line: str) -> None:
+        if self.command.memory and (part := self.command.memory(line)) is not None:
+            key = part.device, part.kind
+            self.told_bytes[key] = self.told_bytes.get(key, 0) + part.size_bytes
 
     def _read_progress(self, line: str) -> None:
         if self.command.progress and (part := self.command.progress(line)) is not None:

@@ -10,6 +10,7 @@ from uml_core.host.nvml import Devices
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.admission import Admission
 from uml_core.supervisor.announcer import Announcer
+from uml_core.supervisor.calibration import Books, Calibration
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.messages import Acquire, Lease, Look, Message, Return
 from uml_core.supervisor.process import EXIT_NEWS_S
@@ -27,7 +28,13 @@ class Service:
     """
 
     def __init__(
-        self, slot: Slot, *, settings: SupervisorSettings, announcer: Announcer, send: Callable[[Message], None]
+        self,
+        slot: Slot,
+        *,
+        settings: SupervisorSettings,
+        announcer: Announcer,
+        books: Books,
+        send: Callable[[Message], None],
     ) -> None:
         self.slot = slot
         self.admission = Admission(settings)
@@ -38,9 +45,11 @@ class Service:
         self._generation = -1
         self._names: set[str] = set()
         self._watch: Watch | None = None
+        self._calibration: Calibration | None = None
         self._drained: asyncio.Future[None] | None = None
         self._settings = settings
         self._announcer = announcer
+        self._books = books
         self._send = send
 
     # Leases
@@ -114,6 +123,8 @@ class Service:
             self.recovery.served(acquire.ticket.fingerprint)
         if self._watch:
             self._watch.requests += 1
+        if self._calibration and back.served:
+            self._calibration.answered(back.prompt_tokens, back.completion_tokens)
         if self.admission.leases:
             return
         if self.slot.state is WorkerState.BUSY:
@@ -159,7 +170,7 @@ class Service:
 
     def _change(self, plan: Plan | None, job: Job) -> None:
         self.admission.end()  # those of the earlier generation end with their streams
-        self._watch_over(plan)
+        self._watch_over(plan, job_id=job.id if plan is job.plan and job.kept else None)
         before = self.plan or self.down
         same = plan is not None and before is not None and plan.model_id == before.model_id
         if plan and not same:
@@ -180,10 +191,13 @@ class Service:
         """Whether requests are, or were until now, answered by that generation."""
         return self.plan is not None and self._generation == generation == self.slot.generation
 
-    def _watch_over(self, plan: Plan | None) -> None:
+    def _watch_over(self, plan: Plan | None, *, job_id: str | None = None) -> None:
         if self._watch:
             self._watch.stop()
             self._watch = None
+        if self._calibration:
+            self._calibration.stop()
+            self._calibration = None
         if plan and self.slot.worker:
             devices: Devices = self.slot.devices
             events = self._announcer.events
@@ -191,6 +205,8 @@ class Service:
                 self.slot.worker, settings=self._settings, events=events, devices=devices, send=self._send
             )
             self._watch.start()
+            self._calibration = Calibration(self.slot.worker, books=self._books, devices=devices, job_id=job_id)
+            self._calibration.start()
 
 
 def _cannot(plan: Plan, task: str) -> TaskNotSupportedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -18,13 +18,14 @@ from uml_core.supervisor.announcer import Announcer
 from uml_core.supervisor.events import Events
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.leftovers import last_generation, reap
+from uml_core.supervisor.look import freed_by_ending
 from uml_core.supervisor.messages import Acquire, Cancel, Lease, Load, Message, Return, Stop, Ticket, Unload, Waiting
 from uml_core.supervisor.owner import Owner
 from uml_core.supervisor.process import EXIT_NEWS_S
 from uml_core.supervisor.progress import progress_of
 from uml_core.supervisor.slot import Slot
 from uml_core.supervisor.steps import Step, nothing
-from uml_core.types import JobStatus, LoadProgress, LoadRequest, Plan, WorkerExit, WorkerState
+from uml_core.types import JobStatus, LoadProgress, LoadRequest, MemoryPart, Plan, WorkerExit, WorkerState
 
 if TYPE_CHECKING:
     from uml_core.planning import Planner
@@ -38,6 +39,7 @@ class Active:
     """The slot as it is now: a copy to look at, never to decide by.
 
     ``restarts`` counts those after crashes since the model was loaded; ``job_id`` is the job that works on it.
+    ``measured`` is what the worker was measured to take, kind by kind; empty until then.
     """
 
     plan: Plan
@@ -51,6 +53,7 @@ class Active:
     restarts: int
     health: str
     job_id: str | None
+    measured: tuple[MemoryPart, ...] = ()
 
 
 class Supervisor:
@@ -132,7 +135,12 @@ class Supervisor:
             restarts=self._owner.service.recovery.count,
             health="hung" if worker and worker.hung else "ok",
             job_id=running.id if running else None,
+            measured=worker.measured if worker else (),
         )
+
+    async def freed(self) -> Mapping[str, int]:
+        """Bytes that the end of the loaded model would give back: under ``cpu``, and under the uuid of each device."""
+        return await freed_by_ending(self._slot.worker, self._slot.devices)
 
     # Jobs
 
@@ -239,7 +247,8 @@ class Supervisor:
             broken = True
             raise
         finally:
-            self._owner.inbox.put_nowait(Return(lease.number, served, broken))
+            tokens = lease.prompt_tokens, lease.completion_tokens
+            self._owner.inbox.put_nowait(Return(lease.number, served, broken, *tokens))
 
     async def _acquire(self, request: LoadRequest, task: str, *, wait_s: float | None, ticket: Ticket) -> Lease:
         reply: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()

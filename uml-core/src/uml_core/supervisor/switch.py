@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from uml_core.errors import InternalServerError, RequestCancelledError, UMLError
 from uml_core.host.memory import quick_anon_bytes
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.job import Job
+from uml_core.supervisor.look import freed_by_ending
 from uml_core.supervisor.messages import Drain, Message, Revoke, Undrain
 from uml_core.supervisor.slot import OPEN, Slot
 from uml_core.supervisor.steps import Step
-from uml_core.types import Plan, SwitchState, WorkerState
+from uml_core.types import HOST, Plan, SwitchState, WorkerState
 
 if TYPE_CHECKING:
     from uml_core.planning import Planner
@@ -78,16 +79,15 @@ class Switch:
         with job.phase("check", "checking"):
             await self._at("check.plan")
             async with asyncio.timeout(PLAN_S):
-                job.plan = plan = await asyncio.to_thread(self._plan, job)
+                freed = await freed_by_ending(self._slot.worker, self._slot.devices)
+                job.plan = plan = await asyncio.to_thread(self._plan, job, freed)
             await self._at("check.decided")
         return not self._has(plan, job)
 
-    def _plan(self, job: Job) -> Plan:
+    def _plan(self, job: Job, freed: Mapping[str, int]) -> Plan:
         """Decide in a thread; the memory of what the switch itself will end counts as free."""
         assert job.request is not None
-        loaded, worker = self._slot.plan, self._slot.worker
-        held_bytes = max(worker.private_bytes if worker else 0, loaded.model.size_bytes if loaded else 0)
-        return self._planner.plan(job.request, allow_path=job.allow_path, freed_bytes=held_bytes)
+        return self._planner.plan(job.request, allow_path=job.allow_path, freed_bytes=freed.get(HOST, 0))
 
     def _has(self, plan: Plan, job: Job) -> bool:
         """Whether the slot serves that plan already; a request by name takes the options that are there."""

@@ -86,6 +86,7 @@ class App:
             "progress": 1.0 if ready else engine.progress,
             "activity": engine.activity,
             "queued": engine.queued,
+            "overhead_bytes": engine.overhead_bytes,
         }
         await send_json(send, 200 if ready else 503, body)
 

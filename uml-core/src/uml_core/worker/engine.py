@@ -14,10 +14,14 @@ from attrs import frozen
 from uml_core.errors import ShuttingDownError
 from uml_core.types import Plan
 from uml_core.worker.generation import Answer, Generation
+from uml_core.worker.own_memory import own_bytes
 from uml_core.worker.requests import GenerationRequest
 
 Load: TypeAlias = Callable[[Plan, Callable[[float], None]], Any]
-"""A backend's ``load(plan, progress)``: loads the model, calls *progress* with 0 to 1 if it can, gives the engine."""
+"""A backend's ``load(plan, progress)``: loads the model, calls *progress* with 0 to 1 if it can, gives the engine.
+
+With 0 it says that the engine is imported and the model comes next: what the process holds then is no model's.
+"""
 
 
 @frozen(eq=False)
@@ -31,12 +35,15 @@ class EngineThread:
     """Runs one request at a time, first come, first served. Native engines are bound to the thread that made them.
 
     ``engine`` is None until it is loaded; ``activity`` rises with every sign of life and is never set back.
+    ``overhead_bytes`` is what the process held with nothing loaded: when the load said that it begins (a first progress
+    of 0), else before it was called; None where the system doesn't say.
     """
 
     def __init__(self, load: Load, plan: Plan, *, failed: Callable[[BaseException], None]) -> None:
         self.engine: Any = None
         self.progress: float | None = None
         self.activity = 0
+        self.overhead_bytes: int | None = None
         self._load, self._plan, self._failed = load, plan, failed
         self._waiting: deque[_Job] = deque()
         self._running: _Job | None = None
@@ -88,6 +95,7 @@ class EngineThread:
 
     def _run(self) -> None:
         try:
+            self.overhead_bytes = own_bytes()
             self.engine = self._load(self._plan, self._report)
             self.tick()
             self._serve()
@@ -112,5 +120,7 @@ class EngineThread:
             return self._running
 
     def _report(self, progress: float) -> None:
+        if self.progress is None and progress <= 0:
+            self.overhead_bytes = own_bytes()
         self.progress = min(max(float(progress), 0.0), 1.0)
         self.tick()
