@@ -14,6 +14,7 @@ from uml_core.types import (
     Knob,
     Level,
     Match,
+    MemoryEstimate,
     ModelSource,
     Plan,
     Rejected,
@@ -21,6 +22,7 @@ from uml_core.types import (
     WorkerExit,
 )
 from uml_llamacpp.diagnosis import diagnose
+from uml_llamacpp.memory import estimate
 from uml_llamacpp.options import Options, Settings
 
 uml_api_version = API_VERSION
@@ -39,6 +41,10 @@ KNOBS: Mapping[Knob, str] = {
     "cache_on_device": "offload_kqv",
 }
 ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
+
+
+def environment(plan: Plan) -> Mapping[str, str]:
+    return {**ENVIRONMENT, **(HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {})}
 
 
 @hookimpl
@@ -68,11 +74,15 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
 
 
 @hookimpl
+def uml_estimate_memory(plan: Plan) -> MemoryEstimate | None:
+    return estimate(plan, environment(plan))
+
+
+@hookimpl
 def uml_launch_worker(plan: Plan) -> WorkerCommand:
     interpreter = str(plan.settings.get("python") or "")
-    hidden = HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {}
     return WorkerCommand.python(
-        "uml_llamacpp.worker", interpreter=interpreter, env={**ENVIRONMENT, **hidden}, memory=read_buffer
+        "uml_llamacpp.worker", interpreter=interpreter, env=environment(plan), memory=read_buffer
     )
 
 

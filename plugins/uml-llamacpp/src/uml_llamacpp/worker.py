@@ -27,6 +27,7 @@ class Engine:
         from uml_llamacpp.sequence import TokenSequence
         from uml_llamacpp.template import ChatTemplate
 
+        progress(0.0)  # what this process holds by now is no model's
         options = Options(**plan.options)
         self._log = EngineLog()
         self._model = Model(plan.model.path, options, log=self._log, progress=progress)

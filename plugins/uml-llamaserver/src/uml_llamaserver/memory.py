@@ -1,17 +1,34 @@
-"""What the worker's log says of the memory that it holds."""
+"""What the worker takes: as llama.cpp lays it out beforehand, and as its log says of a load."""
 
 from __future__ import annotations
 
-import re
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 
-from uml_core.host.ggml import read_buffer
-from uml_core.types import HOST, MemoryPart
+from uml_core.host.ggml import probe, read_buffer, read_overhead
+from uml_core.types import MemoryEstimate, MemoryPart, Plan
 
-EMPTY = re.compile(r"uml: the empty worker holds (?P<bytes>\d+) bytes")
+PROBE = Path(__file__).with_name("probe.py")  # by its path, as the server
+
+
+def estimate(plan: Plan, env: Mapping[str, str]) -> MemoryEstimate | None:
+    """What the package lays out for *plan*; a program of the user's own has no way to do only that."""
+    from uml_core.supervisor.environment import (
+        worker_environment,
+    )  # not before it is needed: it takes its package along
+
+    if plan.settings.get("binary"):
+        return None
+    model = {"path": str(plan.model.path)}
+    numbers = {"context_length": plan.context_length, "parallel": plan.parallel, "threads": plan.threads}
+    said = {"plan": {"model": model, "model_id": plan.model_id, "options": dict(plan.options), **numbers}}
+    argv = (str(plan.settings.get("python") or sys.executable), "-P", str(PROBE))
+    return probe(argv, env=worker_environment(os.environ, passed=(), own=env, launch={}), said=json.dumps(said))
 
 
 def read_memory(line: str) -> MemoryPart | None:
-    """What one line tells: the server's own, or what our script held before it loaded anything."""
-    if found := EMPTY.search(line):
-        return MemoryPart.exact(HOST, "overhead", int(found["bytes"]), source="measured")
-    return read_buffer(line)
+    """What one line of the log tells: of the server itself, or of our script before it loaded anything."""
+    return read_overhead(line) or read_buffer(line)

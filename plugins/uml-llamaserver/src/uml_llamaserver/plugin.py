@@ -18,6 +18,7 @@ from uml_core.types import (
     Launch,
     Level,
     Match,
+    MemoryEstimate,
     ModelSource,
     Plan,
     Rejected,
@@ -26,7 +27,7 @@ from uml_core.types import (
 )
 from uml_llamaserver.diagnosis import diagnose
 from uml_llamaserver.flags import argv
-from uml_llamaserver.memory import read_memory
+from uml_llamaserver.memory import estimate, read_memory
 from uml_llamaserver.options import Options, Settings
 
 uml_api_version = API_VERSION
@@ -53,6 +54,10 @@ ERROR_CODES = {
 }
 
 
+def environment(plan: Plan) -> Mapping[str, str]:
+    return {**ENVIRONMENT, **(HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {})}
+
+
 @hookimpl
 def uml_backend_info() -> BackendInfo:
     return BackendInfo(
@@ -76,12 +81,16 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
 
 
 @hookimpl
+def uml_estimate_memory(plan: Plan) -> MemoryEstimate | None:
+    return estimate(plan, environment(plan))
+
+
+@hookimpl
 def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:
-    hidden = HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {}
     own = (str(plan.settings.get("python") or sys.executable), "-P", str(SERVER))
     return WorkerCommand(
         argv=argv(plan, launch) if plan.settings.get("binary") else own,
-        env={**ENVIRONMENT, **hidden},
+        env=environment(plan),
         accepts="port",
         ready_path="/props",  # its /health answers anybody
         error_codes=ERROR_CODES,

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
 EXPERTS = r"blk\.(%s)\.ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
 LOUD, USUAL = 4, 3
 """How much llama.cpp tells: at 4 also of the memory that it takes; at 5 it would tell what it is asked."""
+OWN = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 LOG_S = 0.2
 """llama.cpp writes its log from another thread; what it has to say must come before our last line."""
 
@@ -57,9 +59,8 @@ def main() -> NoReturn:
 
 def tell_overhead() -> None:
     """Say what this process holds before it has read anything of the model; Linux alone lets it know."""
-    with contextlib.suppress(OSError, LookupError, ValueError):
-        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("ascii").splitlines())
-        kib = int(status["RssAnon"].split()[0])
+    with contextlib.suppress(OSError):
+        kib = sum(map(int, OWN.findall(Path("/proc/self/status").read_text("ascii"))))
         print(f"uml: the empty worker holds {kib << 10} bytes", flush=True)
 
 

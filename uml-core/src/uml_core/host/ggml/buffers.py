@@ -21,6 +21,7 @@ KINDS: dict[str, MemoryKind] = {
 }
 DEVICE = re.compile(r"(?P<kind>CUDA|ROCm|Vulkan|MTL|Metal)(?P<index>\d*)(?:_(?!Host)\w+)?")
 DEVICES: dict[str, DeviceKind] = {"CUDA": "cuda", "ROCm": "rocm", "Vulkan": "vulkan", "MTL": "metal", "Metal": "metal"}
+EMPTY = re.compile(r"uml: the empty worker holds (?P<bytes>\d+) bytes")
 HOSTS = re.compile(r"CPU\w*|BLAS|AMX|\w+_Host")
 
 
@@ -35,6 +36,12 @@ def read_buffer(line: str) -> MemoryPart | None:
         return None
     kind = KINDS.get(found["what"], "kv_cache")
     return MemoryPart.exact(device, kind, round(float(found["mib"]) * MIB), source="measured")
+
+
+def read_overhead(line: str) -> MemoryPart | None:
+    """What a worker held before it opened the model; no engine tells that, our own scripts do."""
+    found = EMPTY.search(line)
+    return MemoryPart.exact(HOST, "overhead", int(found["bytes"]), source="measured") if found else None
 
 
 def _device(place: str) -> str | None:

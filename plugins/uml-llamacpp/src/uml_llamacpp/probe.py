@@ -1,0 +1,51 @@
+"""What a load would take: llama.cpp lays out its buffers and allocates none. Run by ``python -m uml_llamacpp.probe``.
+
+The parent reads the log, and ends this process as soon as it has told enough.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import llama_cpp as c
+
+from uml_core.types import ModelSource, Plan
+from uml_core.worker.own_memory import own_bytes
+from uml_llamacpp.log import EngineLog
+from uml_llamacpp.options import Options
+from uml_llamacpp.parameters import context_parameters, model_parameters
+
+LIMIT_S = 15
+"""When it ends by itself, should the parent be gone."""
+
+
+def main() -> None:
+    """Read path, context, threads and options from stdin, and lay it out."""
+    signal.alarm(LIMIT_S)
+    said = json.load(sys.stdin)
+    options = Options(**said["options"])
+    log = EngineLog()
+    print(f"uml: the empty worker holds {own_bytes()} bytes", file=sys.stderr, flush=True)
+    c.llama_backend_init()
+    parameters = model_parameters(options, lambda _: None)
+    parameters.no_alloc, parameters.load_mode = True, c.LLAMA_LOAD_MODE_NONE  # it can't map and allocate nothing
+    model = c.llama_model_load_from_file(os.fsencode(said["path"]), parameters)
+    if model is None or c.llama_init_from_model(model, context_parameters(_plan(said), options)) is None:
+        sys.exit(log.why())
+    signal.pause()
+
+
+def _plan(said: Mapping[str, Any]) -> Plan:
+    source = ModelSource(path=Path(said["path"]), format="gguf", files=(), size_bytes=0)
+    length, threads = said["context_length"], said["threads"]
+    return Plan(model_id="", model=source, backend="", tasks=(), context_length=length, threads=threads)
+
+
+if __name__ == "__main__":
+    main()
