@@ -16,7 +16,7 @@ from uml_core.supervisor.look import freed_by_ending
 from uml_core.supervisor.messages import Drain, Message, Revoke, Undrain
 from uml_core.supervisor.slot import OPEN, Slot
 from uml_core.supervisor.steps import Step
-from uml_core.types import HOST, Plan, SwitchState, WorkerState
+from uml_core.types import Plan, SwitchState, WorkerState
 
 if TYPE_CHECKING:
     from uml_core.planning import Planner
@@ -87,7 +87,7 @@ class Switch:
     def _plan(self, job: Job, freed: Mapping[str, int]) -> Plan:
         """Decide in a thread; the memory of what the switch itself will end counts as free."""
         assert job.request is not None
-        return self._planner.plan(job.request, allow_path=job.allow_path, freed_bytes=freed.get(HOST, 0))
+        return self._planner.plan(job.request, allow_path=job.allow_path, freed=freed)
 
     def _has(self, plan: Plan, job: Job) -> bool:
         """Whether the slot serves that plan already; a request by name takes the options that are there."""
