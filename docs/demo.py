@@ -68,7 +68,9 @@ def _line(screen: pyte.Screen, number: int) -> Text:
 def _colour(name: str) -> str | None:
     if name == "default":
         return None
-    known = {"brown": "yellow"}.get(name, name)
+    known = {"brown": "yellow", "brightbrown": "bright_yellow"}.get(name, name)
+    if known.startswith("bright") and "_" not in known:
+        known = f"bright_{known.removeprefix('bright')}"
     return f"#{known}" if len(known) == 6 and all(letter in "0123456789abcdef" for letter in known) else known
 
 

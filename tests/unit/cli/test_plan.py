@@ -133,7 +133,7 @@ def test_a_file_has_the_whole_picture_in_plain_letters():
         "",
         "  model    model:Q4_0  the best of 3 variants that lies on the device as a whole; Q8_0 takes 9.9 GB",
         "  context  8192        the target of the profile 24gb",
-        "  threads  7 (pinned)  you asked for it",
+        "  threads  7           pinned: you asked for it",
     ]
 
 
@@ -373,10 +373,17 @@ def test_a_plan_that_does_not_fit_names_what_would_and_ends_with_4(machine, answ
     assert done.stdout.splitlines()[-1] == "this would fit: `uml load model:Q2_K --ctx 2048`"
     fixed.view = {**TIGHT, "would_fit": {}}
     assert machine.uml(*verb, "model").stdout.splitlines()[-1] == (
-        "nothing that could be changed makes it fit here; `uml load model --force` tries it"
+        "nothing that could be changed makes it fit here; `uml load model --force` tries it all the same"
     )
+
+
+def test_a_forced_plan_is_no_failure(machine, answers):
+    fixed, asked = answers
     fixed.view = {**TIGHT, "forced": True}
-    assert machine.uml("load", "--dry-run", "model", "--force").exit_code == 0
+    done = machine.uml("load", "--dry-run", "model", "--force")
+    assert done.exit_code == 0
+    assert asked == [("model", {"force": True})]
+    assert done.stdout.splitlines()[-1] == "`uml load model --force` tries it all the same"
 
 
 def test_a_program_gets_the_plan_as_it_is(machine, answers):

@@ -60,6 +60,8 @@ def _flags(said: Mapping[str, Any]) -> Iterator[str]:
             yield from (flag, str(said[name]))
     if said.get("spin") is not None:
         yield "--spin" if said["spin"] else "--no-spin"
+    if said.get("force"):
+        yield "--force"
     for name, value in said["options"].items():
         yield from ("--option", f"{name}={value if isinstance(value, str) else json.dumps(value)}")
 

@@ -19,14 +19,15 @@ NAMES = {
     "cache_type": "KV cache type",
     "parallel": "at once",
 }
-LONGEST_VALUE = 0.35
+"""Core's words where they read badly; all others stand as they are, since some are options of an engine."""
+LONGEST_VALUE = 0.25
 """A value that takes more of the line than this has its reason below."""
 LEAST_REASON = 12
 
 
 def reasons(decisions: Sequence[View], columns: int | None) -> Iterator[Text]:
     """A row for each: what, its value, and why; what somebody said is marked as pinned."""
-    rows = [(_name(one["what"]), _value(one), one["reason"]) for one in decisions]
+    rows = [(_name(one["what"]), plain(one["value"]), _reason(one)) for one in decisions]
     first = max(len(name) for name, _, _ in rows) + GAP
     room = len(max((value for _, value, _ in rows), key=len)) if columns is None else int(columns * LONGEST_VALUE)
     second = max((len(value) for _, value, _ in rows if len(value) <= room), default=0) + GAP
@@ -46,8 +47,8 @@ def _room(columns: int | None, taken: int) -> int | None:
 
 
 def _name(what: str) -> str:
-    return NAMES.get(what, plain(what).replace("_", " "))
+    return NAMES.get(what, plain(what))
 
 
-def _value(decision: View) -> str:
-    return plain(decision["value"]) + (" (pinned)" if decision["pinned"] else "")
+def _reason(decision: View) -> str:
+    return f"{'pinned: ' if decision['pinned'] else ''}{decision['reason']}"

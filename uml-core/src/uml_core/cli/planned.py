@@ -46,6 +46,7 @@ def _tell_way(asked: Asked, plan: Mapping[str, Any]) -> None:
 def _way(asked: Asked, plan: Mapping[str, Any]) -> tuple[str, str]:
     if plan["fits"]:
         return f"`{asked.command('load', {})}` loads it so", "dim"
-    if plan["would_fit"]:
+    if plan["would_fit"] and not plan["forced"]:
         return f"this would fit: `{asked.command('load', plan['would_fit'])}`", "green"
-    return f"nothing that could be changed makes it fit here; `{asked.command('load', {})} --force` tries it", "yellow"
+    tries = f"`{asked.command('load', {'force': True})}` tries it all the same"
+    return tries if plan["forced"] else f"nothing that could be changed makes it fit here; {tries}", "yellow"

@@ -11,8 +11,9 @@ from uml_core.cli.options import JsonOption
 def command(*, json: JsonOption = False) -> None:
     """Show what is loaded: state, port, process, memory, speed.
 
-    MEMORY is what the process tree has resident; pages that its processes share count once for each. PLANNED is what it
-    was to take in all, on accelerators too. QUEUE counts the requests that wait, RESTARTS the crashes that were got over.
+    MEMORY is what the process tree has resident; pages that its processes share count once for each. PLANNED is what
+    the load was to take in all, on accelerators too. QUEUE counts the requests that wait, RESTARTS the crashes that
+    were got over.
     """
     from uml_core.cli.gateway import live_client
     from uml_core.cli.output import print_json
