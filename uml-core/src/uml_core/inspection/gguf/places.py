@@ -13,7 +13,7 @@ OUTPUT = "output.weight"
 OUTPUT_STARTS = ("output", "cls", "dense_2", "dense_3", "dec.output", "enc.output")
 """With the norm before it and what stands in its place: a classifier, the projections of an embedder."""
 
-EXPERTS = re.compile(r"ffn_(?:gate_up|gate|up|down)(?:_(?:ch)?exps|\.\d+)\.")
+EXPERTS = re.compile(r"\.ffn_(?:gate_up|gate|up|down)(?:_(?:ch)?exps|\.\d+)\.")
 """The tensors of routed experts, all in one or, in old files, one each; shared ones (``_shexp``) work on each token."""
 
 
@@ -30,7 +30,8 @@ def places_of(tensors: Iterable[Tensor], layers: int) -> Places:
             output_bytes += size_bytes if name.startswith(OUTPUT_STARTS) else 0
         elif layer < layers:
             weights[layer] += size_bytes
-            experts[layer] += size_bytes if EXPERTS.search(name) else 0
+            if EXPERTS.search(name):
+                experts[layer] += size_bytes
     both = tuple(zip(weights, experts, strict=True))
     return Places(layers=both, input_bytes=input_bytes, output_bytes=output_bytes, has_output=has_output)
 

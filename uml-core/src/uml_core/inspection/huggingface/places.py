@@ -11,7 +11,7 @@ from attrs import field, frozen
 from uml_core.inspection.huggingface.parameters import BUFFERS
 from uml_core.inspection.places import Places
 
-LAYER = re.compile(r"(?P<stack>(?:.*?[./])??(?:layers|layer|h|blocks|block))\.(?P<number>\d{1,4})[./]")
+LAYER = re.compile(r"(?P<stack>(?:.*?[./])??(?:layers|layer|h|blocks|block)\.)(?P<number>[0-9]{1,4})[./]")
 """``model.layers.7.mlp.up_proj.weight``: all layers of one stack have the same start."""
 
 OTHER_STACKS = re.compile(
@@ -19,7 +19,7 @@ OTHER_STACKS = re.compile(
 )
 """What belongs to media, or guesses ahead: not the layers that the configuration counts."""
 
-EXPERTS = re.compile(r"[./]experts[./]|block_sparse_moe\.(?:input|output)_linear")
+EXPERTS = re.compile(r"[./](?:experts[./]|block_sparse_moe\.(?:input|output)_linear)")
 """Routed experts; shared ones, which work on each token, are ``shared_experts``."""
 
 EMBEDDINGS = frozenset(
@@ -40,16 +40,22 @@ class _Stack:
     weights: Counter[int] = field(factory=Counter)
     experts: Counter[int] = field(factory=Counter)
 
+    def add(self, number: int, size_bytes: int, *, expert: bool) -> None:
+        self.weights[number] += size_bytes
+        if expert:
+            self.experts[number] += size_bytes
+
 
 def places_of(tensors: Iterable[tuple[str, int]], layers: int) -> Places:
     """Add up *tensors*, names and bytes, by the layer that their name says they belong to."""
     stacks: dict[str, _Stack] = {}
     modules: Counter[str] = Counter()
+    last = ""
     for name, size_bytes in tensors:
-        if found := LAYER.match(name):
-            stack, number = stacks.setdefault(found["stack"], _Stack()), int(found["number"])
-            stack.weights[number] += size_bytes
-            stack.experts[number] += size_bytes if EXPERTS.search(name, found.end() - 1) else 0
+        if found := _found(name, last):
+            last, number, rest = found
+            stack = stacks.get(last) or stacks.setdefault(last, _Stack())
+            stack.add(number, size_bytes, expert=EXPERTS.search(rest) is not None)
         elif not OTHER_STACKS.search(name):
             modules[_module(name)] += size_bytes
     counted = _counted(stacks, layers)
@@ -59,6 +65,20 @@ def places_of(tensors: Iterable[tuple[str, int]], layers: int) -> Places:
         output_bytes=sum(modules[name] for name in HEADS | NORMS),
         has_output=any(name in modules for name in HEADS),
     )
+
+
+def _found(name: str, last: str) -> tuple[str, int, str] | None:
+    """The stack of a tensor, the number of the layer in it, and the rest of the name.
+
+    :param last: the stack of the tensor before, which is mostly the same and is found without a search
+    """
+    if last and name.startswith(last):
+        number, dot, _ = name[len(last) :].partition(".")
+        if dot and number.isascii() and number.isdecimal() and len(number) <= 4:
+            return last, int(number), name[len(last) + len(number) :]
+    if found := LAYER.match(name):
+        return found["stack"], int(found["number"]), name[found.end("number") :]
+    return None
 
 
 def _module(name: str) -> str:
