@@ -29,7 +29,8 @@ def model_parameters(options: Options, progress: Callable[[float], None]) -> Any
     filled.load_mode = getattr(c, f"LLAMA_LOAD_MODE_{_load_mode(options)}")
     _split(filled, options)
     if options.n_cpu_moe:
-        filled.tensor_buft_overrides = ctypes.cast(_experts_in_memory(options.n_cpu_moe), ctypes.c_void_p)
+        filled.rules = _experts_in_memory(options.n_cpu_moe)  # the field below is an address, which keeps nothing alive
+        filled.tensor_buft_overrides = ctypes.addressof(filled.rules)
     return filled
 
 

@@ -8,7 +8,7 @@ from uml_core.types import HOST, DeviceKind, MemoryKind, MemoryPart
 
 MIB = 1 << 20
 LINE = re.compile(
-    r"(?P<place>\S+)\s+(?P<what>model|KV|RS|compute|output|LoRA|DSV4 \w+ state)\s+buffer size\s*=\s*"
+    r"(?<!\S)(?P<place>\S{1,64})\s{1,64}(?P<what>model|KV|RS|compute|output|LoRA|DSV4 \w+ state)\s+buffer size\s*=\s*"
     r"(?P<mib>\d+(?:\.\d+)?) MiB"
 )
 KINDS: dict[str, MemoryKind] = {

@@ -29,7 +29,7 @@ def needed(file: Path) -> tuple[str, ...]:
     try:
         with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return tuple(_needed(data)) if data[: len(_MAGIC)] == _MAGIC else ()
-    except (OSError, ValueError, struct.error, RuntimeError):  # the last: a generator found no more
+    except (OSError, ValueError, OverflowError, struct.error, RuntimeError):  # the last: nothing more to find
         return ()
 
 
@@ -39,7 +39,7 @@ def _needed(data: mmap.mmap) -> Iterator[str]:
     entries = list(_entries(data, dynamic))
     strings = _offset(segments, next(value for tag, value in entries if tag == _STRINGS))
     for start in (strings + value for tag, value in entries if tag == _NEEDED):
-        yield data[start : data.find(b"\0", start)].decode("utf-8", "replace")
+        yield data[start : start + _MOST].partition(b"\0")[0].decode("utf-8", "replace")
 
 
 def _segments(data: mmap.mmap) -> Iterator[_Segment]:

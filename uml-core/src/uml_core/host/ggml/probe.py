@@ -49,13 +49,12 @@ def _running(argv: Sequence[str], env: Mapping[str, str], said: str) -> Iterator
         )  # fmt: skip
     timer = threading.Timer(LIMIT_S, child.kill)
     timer.start()
-    try:
-        with child:
+    with child:
+        try:
             yield child
+        finally:
+            timer.cancel()
             child.kill()
-    finally:
-        timer.cancel()
-        child.kill()
 
 
 def _read(child: subprocess.Popen[str]) -> MemoryEstimate | None:
