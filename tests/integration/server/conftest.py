@@ -52,6 +52,7 @@ from uml_core.types import (
     JobStatus,
     LoadProgress,
     LoadRequest,
+    MemoryPart,
     ModelSource,
     ModelStore,
     Plan,
@@ -218,13 +219,15 @@ class ActiveStandIn:
     progress: LoadProgress | None = None
     restarts: int = 0
     health: str = "ok"
+    measured: tuple[MemoryPart, ...] = ()
 
 
-@frozen
+@mutable
 class LeaseStandIn:
     worker: WorkerClient
     generation: int
     queue_s: float = 0.25
+    prompt_tokens: int = 0
 
 
 @mutable

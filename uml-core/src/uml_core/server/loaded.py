@@ -30,7 +30,7 @@ def status_of(model_id: str, active: Active | None) -> dict[str, Status]:
 
 def description(active: Active, performance: Performance) -> dict[str, Any]:
     """The body of ``GET /active_model``."""
-    plan, measured = active.plan, getattr(active, "measured", ())
+    plan = active.plan
     return {
         "model": plan.model_id,
         "type": next(iter(plan.tasks), None),
@@ -50,6 +50,6 @@ def description(active: Active, performance: Performance) -> dict[str, Any]:
         "since": active.since.isoformat(),
         "restarts": active.restarts,
         "health": active.health,
-        "memory": parts_view(plan.memory, measured) if plan.memory else None,
+        "memory": parts_view(plan.memory, active.measured) if plan.memory else None,
         "performance": performance.summary(active.generation),
     }
