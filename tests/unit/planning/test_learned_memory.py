@@ -140,6 +140,16 @@ def test_weights_that_were_not_read_yet_are_needed_all_the_same():
     assert only(found).low_bytes == 50 * MB
 
 
+def test_what_of_the_weights_the_system_may_drop_is_not_learned():
+    part = MemoryPart(device="cpu", kind="weights", size_bytes=100 * MB, low_bytes=60 * MB, high_bytes=110 * MB)
+    same, more, less = (
+        only(learn(MemoryEstimate(parts=(part,)), rows(*[size] * 6, kind="weights"))[0]) for size in (100, 130, 20)
+    )
+    assert (same.size_bytes, same.low_bytes) == (100 * MB, 60 * MB)
+    assert (more.size_bytes, more.low_bytes) == (130 * MB, 90 * MB)
+    assert (less.size_bytes, less.low_bytes) == (60 * MB, 60 * MB)
+
+
 def test_the_overhead_is_what_it_was_whatever_was_loaded():
     known = rows(70, 71, 69, kind="overhead", architecture="gemma3", how="other", predicted_bytes=1)
     found, count = learn(formula(overhead=20 * MB), known)

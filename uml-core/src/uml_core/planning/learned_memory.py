@@ -84,8 +84,8 @@ class Lessons:
         Each part grows or shrinks by the median ratio of the loads that are most alike, among which the prediction
         itself counts as one; so a single load moves it half of the way, and one out of the ordinary not at all once
         there are others. The overhead of the worker is what it was measured to be. Weights in the machine's own memory
-        never get less than the files say: what was not there was only not read yet. What a probe has found stays as it
-        is, for the ratios are those of the formula.
+        never get less than the formula's least: what was not there was only not read yet; and what of them the system
+        may drop is not learned. What a probe has found stays as it is, for the ratios are those of the formula.
 
         :param how: what :func:`how_of` says of the load
         :returns: the estimate with what was learned, and from how many loads
@@ -162,13 +162,14 @@ def _sized(part: MemoryPart, votes: Sequence[float], size: Callable[[float], flo
     if len(votes) > SURE:
         away = 2 * median(abs(vote - middle) for vote in votes)
         low, high = middle - away, middle + away
-    least = part.size_bytes if part.kind == "weights" and part.device == HOST else 0
-    size_bytes = max(least, round(size(middle)))
+    is_mapped = part.kind == "weights" and part.device == HOST
+    size_bytes = max(part.low_bytes if is_mapped else 0, round(size(middle)))
     more = round(size_bytes * spread)
+    least = part.low_bytes + max(0, size_bytes - part.size_bytes)
     return evolve(
         part,
         size_bytes=size_bytes,
-        low_bytes=max(least, min(round(size(low)), size_bytes - more)),
+        low_bytes=least if is_mapped else max(0, min(round(size(low)), size_bytes - more)),
         high_bytes=max(round(size(high)), size_bytes + more),
         source="measured",
     )

@@ -13,6 +13,8 @@ from attrs import field, frozen
 from uml_core.host.mappings import MappedMemory
 from uml_core.types import HOST, MemoryEstimate, MemoryKind, MemoryPart
 
+HEADER = 0.05
+"""A mapping and what is predicted of it may differ by so much: by the header, and by what was unmapped again."""
 Told = Mapping[tuple[str, MemoryKind], int]
 Found = tuple[MemoryPart, bool]
 """A part, and whether it was measured: else it is as predicted, and says nothing new."""
@@ -71,8 +73,8 @@ def _copied(seen: Seen, said: Mapping[MemoryKind, int]) -> tuple[int, bool]:
     told = seen.told.get((HOST, "weights"))
     if told is not None:
         return max(0, told - seen.memory.mapped_bytes), True
-    is_mapped = seen.memory.files_bytes > 0
-    return (0, True) if is_mapped else (said["weights"], False)
+    copied = max(0, said["weights"] - seen.memory.mapped_bytes)
+    return (0, True) if copied < said["weights"] * HEADER else (copied, False)
 
 
 def _of_device(device: str, seen: Seen, predicted: MemoryEstimate) -> Iterator[Found]:
