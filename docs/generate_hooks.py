@@ -52,6 +52,8 @@ def cardinality(spec: FunctionType) -> str:
     """Who is asked, as plugins.py does it."""
     if spec.__name__ == "uml_detect_backend":
         return "each backend, addressed, one by one"
+    if spec.__name__ == "uml_detect_devices":
+        return "every plugin, one by one, in a child process"
     if spec.__name__ in plugins.ADDRESSED:
         return "the plan's backend, addressed"
     if spec.__name__ in plugins.KINDS:

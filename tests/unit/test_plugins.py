@@ -362,3 +362,41 @@ def a_plan():
 
 def a_launch():
     return Launch(generation=1, launch_id="one", host="127.0.0.1", port=1, token="secret", run_dir=Path("/run"))
+
+
+DEVICES = """
+from uml_core import hookimpl
+from uml_core.types import Device
+
+uml_api_version = 1
+
+@hookimpl
+def uml_detect_devices():
+    yield Device(id="vulkan:0", kind="vulkan", index=0, name="NAME")
+"""
+
+
+def test_each_implementation_of_a_hook_can_be_asked_by_itself(site):
+    site("unit-a", DEVICES.replace("NAME", "A"))
+    site("unit-b", DEVICES.replace("yield Device", "raise OSError() or Device"))
+    calls = load().calls("uml_detect_devices")
+    assert list(calls) == ["a", "b"]
+    assert [device.name for device in calls["a"]()] == ["A"]
+    with pytest.raises(OSError):
+        calls["b"]()
+
+
+def test_who_implements_a_hook_is_known_without_an_import(site):
+    site("unit-a", DEVICES)
+    site("unit-b", STATUS)
+    assert "a" not in plugins.implementing("uml_detect_devices")
+    assert "unit_a_plugin" not in sys.modules
+    load()
+    assert {"a", "b"} & set(plugins.implementing("uml_detect_devices")) == {"a"}
+    assert {"a", "b"} & set(plugins.implementing("uml_model_status")) == {"b"}
+
+
+def test_an_entry_that_names_nothing_implements_nothing(site):
+    site("unit-a", DEVICES, entry="a = unit_a_plugin:missing\nb")
+    load()
+    assert "a" not in plugins.implementing("uml_detect_devices")

@@ -135,9 +135,9 @@ def uml_detect_backend(model: ModelSource, host: HostInfo, settings: Mapping[str
 def uml_detect_devices() -> Iterable[Device]:  # type: ignore[empty-body]
     """Find accelerators and say what each has free.
 
-    When: when something is planned or the machine is described; an answer is used for a moment only. Called by:
-    ``python -m uml_core.host.probe``, a child process with a time limit, for a call into a sick driver may never
-    return; what one plugin raises is a line in ``uml doctor`` and takes nothing away from the others. Core finds
+    When: when something is planned or the machine is described; an answer is used for a moment only.
+    Called by: ``python -m uml_core.host.probe``, a child process with a time limit, for a call into a sick driver may
+    never return; what one plugin raises is a line in ``uml doctor`` and takes nothing away from the others. Core finds
     NVIDIA's, AMD's and Apple's devices and what Vulkan sees; answer for what only you know. A device that core has
     found as well, by its ``id`` or ``uuid``, is yours from then on.
 

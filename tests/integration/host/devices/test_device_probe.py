@@ -186,7 +186,7 @@ def test_an_interpreter_that_is_not_there():
     assert one.problem == "the process that asks Vulkan's drivers can't be run: No such file or directory"
 
 
-def test_the_hook_of_a_plugin(plugin):
+def test_hook_uml_detect_devices(plugin):
     (device,) = answer("plugin:mine", plugin).devices
     assert (device.id, device.name, device.total_bytes) == ("vulkan:7", "Mine", 5)
 
@@ -213,3 +213,23 @@ def test_a_software_renderer_is_recognised_and_left_out():
     if f"[[{CPU}, 'llvmpipe" not in seen.stdout:
         pytest.skip("no machine with lavapipe alone")
     assert answer("vulkan", {}) == Answer(source="vulkan")
+
+
+def test_a_process_finds_what_its_plugins_know(plugin):
+    """The whole way: plugins are loaded, the one with the hook is asked in a child, and its device is listed."""
+    code = """
+import json
+from uml_core import plugins
+from uml_core.host import probe_host
+before = probe_host().devices
+plugins.load(allow=["mine"])
+from uml_core.host.devices import finder
+finder._finder = finder.Finder()  # what was seen a moment ago serves no more
+mine = [[[one.id, one.uuid] for one in seen if one.name == "Mine"] for seen in (before, probe_host().devices)]
+print(json.dumps(mine))
+"""
+    environment = {**os.environ, **plugin}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout.splitlines()[-1]) == [[], [["vulkan:7", "vulkan:7"]]]

@@ -16,7 +16,7 @@ from uml_core.errors import PluginConflictError, PluginError
 
 COMMANDS = (
     "run", "serve", "list", "show", "scan", "recommend", "bench", "pull", "rm", "alias", "pin", "plan", "load",
-    "unload", "ps", "jobs", "cancel", "events", "plugins", "logs",
+    "unload", "ps", "jobs", "cancel", "events", "doctor", "plugins", "logs",
 )  # fmt: skip
 GROUP = "uml.commands"
 

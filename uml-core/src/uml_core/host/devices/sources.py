@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from uml_core.host.devices.nvidia import has_driver
@@ -72,6 +71,5 @@ def _word(path: Path) -> str:
         return ""
 
 
-@cache
-def _plugins() -> tuple[str, ...]:  # what is installed later is loaded by the next process
+def _plugins() -> tuple[str, ...]:
     return tuple(PLUGIN + name for name in implementing("uml_detect_devices"))
