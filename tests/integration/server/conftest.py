@@ -228,6 +228,7 @@ class LeaseStandIn:
     generation: int
     queue_s: float = 0.25
     prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 @mutable

@@ -202,6 +202,21 @@ def test_a_device_that_gets_nothing_and_one_that_nobody_measured():
     assert told[3:5] == ["  cuda:0", "  needs   6.3 GB ± 0.2  █ weights 4.6  ▓ KV 1.0  ▒ compute 0.3  ░ overhead 0.4"]
 
 
+def test_memory_that_is_shared_is_taken_of_the_machine_too():
+    gpu = device("Apple M3", "metal:0", part("weights", 10 * GB), total=18 * GB, free=18 * GB, unified=True)
+    machine = device(
+        "memory", "cpu", part("overhead", GB), total=24 * GB, free=20 * GB, margin=GB, shared_bytes=10 * GB
+    )
+    told = lines(plan(machine, gpu))
+    assert told[3] == "  Apple M3 (metal:0), 18.0 GB shared with the machine"
+    assert told[8:12] == [
+        "  memory (cpu), 24.0 GB",
+        "  xxxxxxxxxxxx░░░%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%························///",
+        "  needs   1.0 GB  ░ overhead 1.0  % and 10.0 GB on accelerators",
+        "  budget  19.0 GB: free 20.0 \N{MINUS SIGN} / margin 1.0; · 8.0 stay free",
+    ]
+
+
 def test_names_of_models_and_programs_cannot_steer_the_terminal():
     evil = [{"pid": 1, "name": "a\x1b[31mb", "held_bytes": GB}]
     view = plan({**MACHINE, "holders": evil}, model="m\x1b[2J", decisions=[decision("x\x07", "\x1b", "r\x1b")])

@@ -92,7 +92,9 @@ def test_each_device_has_what_is_needed_and_what_there_is(memory):
     assert gpu == {
         "device": "cuda:0",
         "name": "A GPU",
+        "unified": False,
         "needs_bytes": 380 * MB,
+        "shared_bytes": 0,
         "low_bytes": 360 * MB,
         "high_bytes": 400 * MB,
         "parts": [
@@ -119,6 +121,15 @@ def test_each_device_has_what_is_needed_and_what_there_is(memory):
         "holders": [{"pid": 7, "name": "game", "held_bytes": 250 * MB}],
         "unseen_bytes": 50 * MB,
     }
+
+
+def test_what_shares_the_machines_memory_counts_there_too(memory):
+    machine, gpu = memory.budgets
+    view = memory_view(evolve(memory, budgets=(machine, evolve(gpu, unified=True))))
+    assert [(one["unified"], one["needs_bytes"], one["shared_bytes"]) for one in view["devices"]] == [
+        (False, 50 * MB, 380 * MB),
+        (True, 380 * MB, 0),
+    ]
 
 
 def test_what_lies_where_nobody_knows_what_there_is_is_told_too(memory):

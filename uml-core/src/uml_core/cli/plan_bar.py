@@ -32,6 +32,8 @@ WEIGHTS = Look("weights", "█", "█", "blue")
 KV_CACHE = Look("KV", "▓", "█", "magenta")
 COMPUTE = Look("compute", "▒", "█", "yellow")
 OVERHEAD = Look("overhead", "░", "█", "cyan")
+SHARED = Look("on accelerators", "%", "█", "green")
+"""What accelerators that share the machine's memory take of it."""
 FREE = Look("free", "·", "·", "bright_black")
 MARGIN = Look("margin", "/", "/", "bright_black")
 KINDS: Mapping[str, Look] = {"weights": WEIGHTS, "kv_cache": KV_CACHE, "compute": COMPUTE, "overhead": OVERHEAD}
@@ -39,13 +41,18 @@ KINDS: Mapping[str, Look] = {"weights": WEIGHTS, "kv_cache": KV_CACHE, "compute"
 
 def segments(device: View) -> list[tuple[Look, int]]:
     """What lies in it from left to right, with the bytes of each; more than it has in all where it doesn't fit."""
-    there = available(device)
-    needs, held = device["needs_bytes"], max(0, device["total_bytes"] - there)
+    there, shared = available(device), device.get("shared_bytes", 0)
+    needs, held = taken(device), max(0, device["total_bytes"] - there)
     sizes = {part["kind"]: part["size_bytes"] for part in device["parts"]}
     left = max(0, there - needs)
     margin = min(device["margin_bytes"], left)
-    taken = [(look, sizes.get(kind, 0)) for kind, look in KINDS.items()]
-    return [(HELD, held), *taken, (FREE, left - margin), (MARGIN, margin)]
+    kinds = [(look, sizes.get(kind, 0)) for kind, look in KINDS.items()]
+    return [(HELD, held), *kinds, (SHARED, shared), (FREE, left - margin), (MARGIN, margin)]
+
+
+def taken(device: View) -> int:
+    """What is taken of its memory: by the load there, and by what lies on accelerators that share it."""
+    return int(device["needs_bytes"] + device.get("shared_bytes", 0))
 
 
 def available(device: View) -> int:
@@ -60,7 +67,7 @@ def bar(device: View, columns: int, *, coloured: bool) -> list[Text]:
     line = Text()
     for (look, _), count in zip(shown, cells, strict=True):
         line.append((look.solid if coloured else look.glyph) * count, style=look.style if coloured else "")
-    missing = device["needs_bytes"] - device["budget_bytes"]
+    missing = taken(device) - device["budget_bytes"]
     if missing <= 0:
         return [line]
     whole = sum(size for _, size in shown)

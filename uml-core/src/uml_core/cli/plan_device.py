@@ -10,7 +10,7 @@ from rich.text import Text
 from uml_core.cli.amounts import Unit, amount, interval
 from uml_core.cli.flow import flowed
 from uml_core.cli.output import plain
-from uml_core.cli.plan_bar import FREE, HELD, KINDS, MARGIN, Look, available
+from uml_core.cli.plan_bar import FREE, HELD, KINDS, MARGIN, SHARED, Look, available, taken
 
 View = Mapping[str, Any]
 MOST_HOLDERS = 3
@@ -22,8 +22,10 @@ def heading(device: View) -> Text:
     name = device.get("name") or ("memory" if device["device"] == "cpu" else device["device"])
     known = f" ({device['device']})" if name != device["device"] else ""
     size = f", {amount(device['total_bytes'])}" if "total_bytes" in device else ""
-    rest = f"{known}{size}" + ("" if device["needs_bytes"] else ": nothing is put there")
-    return Text.assemble((plain(name), "bold" if device["needs_bytes"] else "dim"), (plain(rest), "dim"))
+    shared = " shared with the machine" if device.get("unified") else ""
+    used = bool(device["needs_bytes"])
+    rest = f"{known}{size}{shared}" + ("" if used else ": nothing is put there")
+    return Text.assemble((plain(name), "bold" if used else "dim"), (plain(rest), "dim"))
 
 
 def device_lines(device: View, columns: int | None, *, coloured: bool) -> Iterator[Text]:
@@ -44,6 +46,8 @@ def _needs(device: View, *, coloured: bool) -> list[Text]:
     for kind, look in KINDS.items():
         if kind in sizes:
             pieces.append(_sized(look, f"{look.name} {unit.bare(sizes[kind])}", coloured=coloured))
+    if shared := device.get("shared_bytes"):
+        pieces.append(_sized(SHARED, f"and {amount(shared)} {SHARED.name}", coloured=coloured))
     return pieces
 
 
@@ -57,7 +61,7 @@ def _budget(device: View, *, coloured: bool) -> list[Text]:
     if margin:
         sign = _sized(MARGIN, f"margin {unit.bare(margin)}", coloured=coloured)
         pieces.append(Text.assemble("\N{MINUS SIGN} ", sign))
-    left = budget - device["needs_bytes"]
+    left = budget - taken(device)
     if left > 0:
         pieces[-1].append(";")
         pieces.append(_sized(FREE, f"{unit.bare(left)} stay free", coloured=coloured))

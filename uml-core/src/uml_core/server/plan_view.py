@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
+from uml_core.types import HOST
+
 if TYPE_CHECKING:
     from uml_core.types import Budget, LoadRequest, MemoryEstimate, MemoryPart, MemoryPlan, Plan
 
@@ -49,7 +51,7 @@ def memory_view(memory: MemoryPlan) -> View:
         "loads": memory.loads,
         **_size(estimate),
         "devices": [
-            *(_device(budget, estimate) for budget in memory.budgets),
+            *(_device(budget, memory) for budget in memory.budgets),
             *({"device": name, **_needs(name, estimate)} for name in estimate.devices if name not in known),
         ],
     }
@@ -81,11 +83,14 @@ def load_body(request: LoadRequest) -> View:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _device(budget: Budget, estimate: MemoryEstimate) -> View:
+def _device(budget: Budget, memory: MemoryPlan) -> View:
+    sharers = [one.device for one in memory.budgets if one.unified] if budget.device == HOST else []
     return {
         "device": budget.device,
         "name": budget.name,
-        **_needs(budget.device, estimate),
+        "unified": budget.unified,
+        **_needs(budget.device, memory.estimate),
+        "shared_bytes": sum(memory.estimate.bytes_on(device) for device in sharers),
         "budget_bytes": budget.budget_bytes,
         "total_bytes": budget.total_bytes,
         "free_bytes": budget.free_bytes,
