@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from uml_core.inspection.gguf.tensors import Tensor
@@ -13,31 +14,40 @@ OUTPUT = "output.weight"
 OUTPUT_STARTS = ("output", "cls", "dense_2", "dense_3", "dec.output", "enc.output")
 """With the norm before it and what stands in its place: a classifier, the projections of an embedder."""
 
+LAYER = re.compile(r"(?:enc\.|dec\.)?blk\.(?P<number>[0-9]{1,4})\.")
+
 EXPERTS = re.compile(r"\.ffn_(?:gate_up|gate|up|down)(?:_(?:ch)?exps|\.\d+)\.")
 """The tensors of routed experts, all in one or, in old files, one each; shared ones (``_shexp``) work on each token."""
 
 
 def places_of(tensors: Iterable[Tensor], layers: int) -> Places:
     """Add up *tensors* by the layer that their name says they belong to."""
-    weights, experts = [0] * layers, [0] * layers
-    input_bytes = output_bytes = 0
-    has_output = False
-    for name, *_, size_bytes in tensors:
-        layer = _layer(name)
-        if layer is None:
-            has_output = has_output or name == OUTPUT
-            input_bytes += size_bytes if name == EMBEDDING else 0
-            output_bytes += size_bytes if name.startswith(OUTPUT_STARTS) else 0
-        elif layer < layers:
-            weights[layer] += size_bytes
-            if EXPERTS.search(name):
-                experts[layer] += size_bytes
-    both = tuple(zip(weights, experts, strict=True))
-    return Places(layers=both, input_bytes=input_bytes, output_bytes=output_bytes, has_output=has_output)
+    weights: Counter[int] = Counter()
+    experts: Counter[int] = Counter()
+    around: dict[str, int] = {}
+    start, number = "?", -1
+    for tensor in tensors:
+        name, size_bytes = tensor.name, tensor.size_bytes
+        if not name.startswith(start):  # mostly it is of the same layer as the one before
+            start, number = _layer(name)
+        if number < 0:
+            around[name] = size_bytes
+            continue
+        weights[number] += size_bytes
+        if EXPERTS.search(name):
+            experts[number] += size_bytes
+    return Places(
+        layers=tuple((weights[number], experts[number]) for number in range(layers)),
+        input_bytes=around.get(EMBEDDING, 0),
+        output_bytes=sum(size_bytes for name, size_bytes in around.items() if name.startswith(OUTPUT_STARTS)),
+        has_output=OUTPUT in around,
+    )
 
 
-def _layer(name: str) -> int | None:
-    """The number in ``blk.7.attn_q.weight``; models that read and write have ``enc.blk.7`` and ``dec.blk.7``."""
-    start, _, rest = name.partition("blk.")
-    number = rest.partition(".")[0]
-    return int(number) if start in ("", "enc.", "dec.") and number.isdecimal() and len(number) < 6 else None
+def _layer(name: str) -> tuple[str, int]:
+    """``blk.7.`` and 7 of ``blk.7.attn_q.weight``, -1 of a tensor of no layer.
+
+    Models that read and write have ``enc.blk.7`` and ``dec.blk.7``.
+    """
+    found = LAYER.match(name)
+    return (found[0], int(found["number"])) if found else ("?", -1)
