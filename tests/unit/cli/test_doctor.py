@@ -126,8 +126,8 @@ def test_an_accelerator_and_who_holds_it(backend, devices):
     assert view["devices"][0]["holders"] == [{"pid": 4711, "name": "trainer", "held_bytes": 30 * GIB}]
     assert view["problems"] == []
     page = backend.uml("doctor").stdout
-    assert "cuda:0  NVIDIA H200  107 GB  150 GB  9.0   580.95.05  13.0" in page
-    assert "trainer (4711) 32 GB, 5.4 GB by processes not visible from here" in page
+    assert "cuda:0  NVIDIA H200  107 GB  150 GB  9.0   580.95.05  13.0\n" in page
+    assert "cuda:0 is held by trainer (4711) 32 GB, 5.4 GB by processes not visible from here" in page
 
 
 def test_an_engine_that_leaves_the_accelerator_idle(backend, devices, monkeypatch):
@@ -135,7 +135,7 @@ def test_an_engine_that_leaves_the_accelerator_idle(backend, devices, monkeypatc
     monkeypatch.setenv("UNIT_ENGINE", "plain")
     (problem,) = backend.json("doctor")["problems"]
     assert problem == (
-        "unit: my-engine as it is installed can't use CUDA, so it runs on the CPU; install a build of it for CUDA"
+        "unit (my-engine) can't use CUDA as installed, so the CPU does the work; install a build for CUDA"
     )
 
 

@@ -56,6 +56,27 @@ def test_a_process_that_is_gone_has_no_name():
     assert program_name(os.getpid())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("script.py", "--token", "secret"), "script.py"),
+        (("-P", "-m", "module", "secret"), "module"),
+        (("-c", "import module, sys; print(flush=True); sys.stdin.read()"), ""),
+    ],
+)
+def test_of_python_it_says_what_runs(tmp_path, arguments, name):
+    for file in ("script.py", "module.py"):
+        (tmp_path / file).write_text("import sys; print(flush=True); sys.stdin.read()")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command, pipe = [sys.executable, *arguments], subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout.readline()
+        program, _, what = program_name(process.pid).partition(" ")
+        process.communicate()
+    assert program.startswith("python")
+    assert what == name
+
+
 def test_rows_of_a_driver_become_holders():
     own, none = os.getpid(), 2**22 + 1
     found = occupants({own: 5, none: 7}, marks=("python",))

@@ -140,7 +140,7 @@ def test_a_driver_without_its_part_for_cuda(install_driver):
 
 def test_a_device_that_takes_no_work(driver):
     first, second = answer("cuda", {**driver, "FAKE_PROHIBITED": "1"}).devices
-    assert (first.problem, "nvidia-smi -i 1 -c DEFAULT" in second.problem) == ("", True)
+    assert (first.problem, f"nvidia-smi -i {second.uuid} -c DEFAULT" in second.problem) == ("", True)
 
 
 @pytest.mark.parametrize(

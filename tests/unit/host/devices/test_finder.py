@@ -46,6 +46,15 @@ def test_an_answer_serves_for_a_moment():
     assert len(asked.calls) == 2
 
 
+def test_it_looks_again_when_somebody_gave_memory_back():
+    asked = Asked(cuda={"devices": (GPU,)})
+    looking = finder(asked, "cuda")
+    looking.find()
+    looking.forget()
+    looking.find()
+    assert len(asked.calls) == 2
+
+
 def test_many_that_ask_at_once_share_one_look():
     asked = Asked(cuda={"devices": (GPU,)})
     looking = finder(asked, "cuda")

@@ -13,7 +13,7 @@ import psutil
 from attrs import asdict
 
 from uml_core import __version__
-from uml_core.cli.checkup_backends import backends
+from uml_core.cli.checkup_backends import backends, idle_devices
 from uml_core.cli.here import plugins_here
 from uml_core.client import find_gateway
 from uml_core.host import probe_host
@@ -39,8 +39,8 @@ def checkup(settings: Settings) -> View:
     stores, unreadable = _stores(registry)
     ready = backends(plugins, registry, settings, host)
     data = _folder(settings.data_dir)
-    devices = [*find_devices().problems, *unused_cards(host.devices)]
-    found = [*devices, *_of_devices(host), *_of_plugins(plugins), *_of_backends(ready), *unreadable, *_of_disk(data)]
+    devices = [*find_devices().problems, *_of_devices(host), *unused_cards(host.devices)]
+    lacks = [*_of_plugins(plugins), *_of_backends(ready), *idle_devices(ready, host)]
     return {
         "uml": __version__,
         "python": {"version": platform.python_version(), "path": sys.executable},
@@ -52,7 +52,7 @@ def checkup(settings: Settings) -> View:
         "data": data,
         "settings": {"path": str(settings_path()), "exists": settings_path().exists()},
         "gateway": _gateway(settings),
-        "problems": found,
+        "problems": [*devices, *lacks, *unreadable, *_of_disk(data)],
     }
 
 
@@ -116,11 +116,8 @@ def _of_plugins(plugins: Plugins) -> list[str]:
 def _of_backends(ready: list[View]) -> list[str]:
     if not ready:
         return ["no backend is installed, so nothing can be loaded; pip install one, the README names them"]
-    return [f"{one['name']}: {lack}" for one in ready if (lack := _lack(one))]
-
-
-def _lack(one: View) -> str:
-    return str(one["unused"]) if one["ready"] else "; ".join(filter(None, (one["reason"], one["hint"])))
+    lacking = [one for one in ready if not one["ready"]]
+    return [f"{one['name']}: {'; '.join(filter(None, (one['reason'], one['hint'])))}" for one in lacking]
 
 
 def _of_disk(data: View) -> list[str]:

@@ -42,7 +42,7 @@ def _told(
         "formats": info.formats,
         "tasks": info.tasks,
         "devices": devices,
-        "unused": _unused(info, devices, host) if ready else "",
+        "idle_devices": [kind for kind in usable_kinds(host) if kind not in devices] if ready else [],
     }
 
 
@@ -78,11 +78,22 @@ def _samples(registry: Registry, info: BackendInfo) -> Iterator[ModelSource]:
                 continue
 
 
-def _unused(info: BackendInfo, devices: tuple[str, ...], host: HostInfo) -> str:
-    """The sentence about accelerators that the engine as it is installed leaves idle."""
-    usable = {device.kind for device in host.devices if not device.problem}
-    if not usable or usable & set(devices):
-        return ""
-    names = " and ".join(NAMES.get(kind, kind) for kind in sorted(usable))
-    engine = info.engine or "the engine"
-    return f"{engine} as it is installed can't use {names}, so it runs on the CPU; install a build of it for {names}"
+def usable_kinds(host: HostInfo) -> list[str]:
+    """The kinds of the accelerators that nothing is wrong with."""
+    return sorted({device.kind for device in host.devices if not device.problem})
+
+
+def idle_devices(told: list[dict[str, Any]], host: HostInfo) -> list[str]:
+    """The sentence about backends that leave every accelerator idle, if there is none for the same format that doesn't.
+
+    :param told: what :func:`backends` gave
+    """
+    usable, ready = set(usable_kinds(host)), [one for one in told if one["ready"]]
+    served = {format for one in ready if usable & set(one["devices"]) for format in one["formats"]}
+    idle = [one for one in ready if usable and not served & set(one["formats"])]
+    if not idle:
+        return []
+    names = " or ".join(NAMES.get(kind, kind) for kind in sorted(usable))
+    *first, last = [f"{one['name']} ({one['engine'] or 'its engine'})" for one in idle]
+    called = f"{', '.join(first)} and {last}" if first else last
+    return [f"{called} can't use {names} as installed, so the CPU does the work; install a build for {names}"]

@@ -22,7 +22,6 @@ DEVICES = (
     Column("KIND", 5),
     Column("DRIVER", 4),
     Column("RUNTIME", 3),
-    Column("HELD BY", 2),
 )
 BACKENDS = (Column("BACKEND"), Column("STATE"), Column("ENGINE", 1), Column("RUNS ON"), Column("FORMATS", 2))
 STORES = (Column("STORE"), Column("MODELS", right=True))
@@ -43,6 +42,16 @@ def lines(view: View) -> Iterator[Line]:
 def devices(view: View) -> list[Row]:
     """A row for each accelerator."""
     return [_device(device) for device in view["devices"]]
+
+
+def held(view: View) -> list[Text]:
+    """A line for each accelerator of which somebody holds memory."""
+    told = [(device["id"], _holders(device["holders"]), device["unseen_bytes"]) for device in view["devices"]]
+    texts = [
+        (id, [named, f"{human_bytes(rest)} by processes not visible from here" * bool(rest)])
+        for id, named, rest in told
+    ]
+    return [Text(f"{id} is held by {', '.join(filter(None, who))}", style="dim") for id, who in texts if any(who)]
 
 
 def backends(view: View) -> list[Row]:
@@ -84,8 +93,6 @@ def _places(view: View) -> Iterator[Line]:
 
 
 def _device(device: View) -> Row:
-    held, rest = _holders(device["holders"]), device["unseen_bytes"]
-    unseen = f"{human_bytes(rest)} by processes not visible from here" if rest else ""
     shared = "shared with the CPU" if device["unified"] else ""
     name = (plain(device["name"]), "red" if device["problem"] else "")
     return (
@@ -96,7 +103,6 @@ def _device(device: View) -> Row:
         ", ".join(filter(None, [device["capability"], shared])),
         device["driver"] or "",
         device["runtime"] or "",
-        (", ".join(filter(None, [held, unseen])), "dim"),
     )
 
 

@@ -37,6 +37,7 @@ def _show(view: dict[str, Any]) -> None:
 
     print_page(f"uml {view['uml']}", page.lines(view))
     _table(page.DEVICES, page.devices(view))
+    print_lines(page.held(view))
     _table(page.BACKENDS, page.backends(view))
     _table(page.STORES, page.stores(view))
     problems = [Text(f"- {plain(problem)}", style="yellow") for problem in view["problems"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from pathlib import Path
 
 import psutil
 
@@ -26,10 +27,26 @@ def memory_holders(*, most: int = MOST, least_bytes: int = LEAST_BYTES) -> tuple
 
 
 def program_name(pid: int) -> str:
-    """What the program of a process is called; empty if there is no such process."""
+    """What the program of a process is called, of Python with what it runs; empty if there is no such process."""
     try:
-        return psutil.Process(pid).name() or f"process {pid}"
+        process = psutil.Process(pid)
+        name = process.name() or f"process {pid}"
+        return f"{name} {_what_runs(process)}".rstrip() if name.startswith("python") else name
     except psutil.AccessDenied:
         return f"process {pid}"
     except psutil.Error:
         return ""
+
+
+def _what_runs(process: psutil.Process) -> str:
+    """The module or the script, without its folder: what else stands on a command line may be nobody's business."""
+    try:
+        words = process.cmdline()[1:]
+    except psutil.Error:
+        return ""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in {"-m", "-c"}:
+            return following.partition(" ")[0] if word == "-m" else ""
+        if not word.startswith("-"):
+            return Path(word).name
+    return ""

@@ -75,15 +75,16 @@ def _device(
         total, free = measure_memory(read_cgroups())
     held = processes(nvml, handle, total)
     holders = occupants(held or {}, marks=("nvidia", "libcuda"))
+    uuid = _text(_asked(nvml, "nvmlDeviceGetUUID", handle))
     if not problem and _asked(nvml, "nvmlDeviceGetComputeMode", handle) == PROHIBITED:
-        problem = f"it is set to take no work; `sudo nvidia-smi -i {index} -c DEFAULT` lets it"
+        problem = f"it is set to take no work; `sudo nvidia-smi -i {uuid} -c DEFAULT` lets it"
     capability = _asked(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
     return Device(
         id=f"cuda:{index}",
         kind="cuda",
         index=index,
         name=_text(_asked(nvml, "nvmlDeviceGetName", handle)) or "NVIDIA device",
-        uuid=_text(_asked(nvml, "nvmlDeviceGetUUID", handle)),
+        uuid=uuid,
         total_bytes=total,
         free_bytes=free,
         unified=unified,

@@ -49,6 +49,11 @@ class Finder:
                 self._until_s = time.monotonic() + self._fresh_s
             return self._found
 
+    def forget(self) -> None:
+        """Look again the next time, for somebody has just given memory back."""
+        with self._lock:
+            self._until_s = 0.0
+
     def _answers(self, wanted: Iterable[str]) -> list[Answer]:
         now = time.monotonic()
         resting = {source: answer for source, (until_s, answer) in self._failed.items() if now < until_s}
@@ -72,3 +77,8 @@ def find_devices() -> Found:
     Blocks while drivers are asked: 10 seconds at most, and then not again for a minute.
     """
     return _finder.find()
+
+
+def forget_devices() -> None:
+    """Look again the next time; to be called when a process that held memory of a device has ended."""
+    _finder.forget()
