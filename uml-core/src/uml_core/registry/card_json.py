@@ -41,11 +41,13 @@ def shape_from_json(facts: Mapping[str, Any]) -> Shape:
     :raises ValueError, TypeError, KeyError: *facts* are not such
     """
     layers: tuple[Layer, ...] = ()
+    known: dict[Layer, Layer] = {}
     for run in facts["layers"]:
         count = run["count"]
         if not 0 <= count + len(layers) <= LAYERS:
             raise ValueError(f"no model has {count} layers")
-        layers += (Layer(**{name: value for name, value in run.items() if name != "count"}),) * count
+        layer = Layer(**{name: value for name, value in run.items() if name != "count"})
+        layers += (known.setdefault(layer, layer),) * count
     return Shape(**{**facts, "layers": layers})
 
 
