@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from rich.text import Text
+from rich.text import Span, Text
 
 from uml_core.cli.output import plain
 
@@ -21,10 +21,21 @@ def flowed(pieces: Iterable[Text], columns: int | None, *, gap: str = " ") -> It
     line = Text()
     for piece in _unbroken(pieces, columns):
         if columns is not None and line and line.cell_len + len(gap) + piece.cell_len > columns:
-            yield line
+            yield _merged(line)
             line = Text()
-        line.append(gap if line else "").append_text(piece)
-    yield line
+        line.append(gap if line else "", style=piece.style).append_text(piece)
+    yield _merged(line)
+
+
+def _merged(line: Text) -> Text:
+    """The same with one span where several of one style stand beside each other."""
+    spans: list[Span] = []
+    for span in line.spans:
+        if spans and (spans[-1].end, spans[-1].style) == (span.start, span.style):
+            span = Span(spans.pop().start, span.end, span.style)
+        spans.append(span)
+    line.spans = spans
+    return line
 
 
 def _unbroken(pieces: Iterable[Text], columns: int | None) -> Iterator[Text]:
