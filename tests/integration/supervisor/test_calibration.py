@@ -1,21 +1,24 @@
 """What loaded workers take is measured beside their work, and the next plan knows."""
 
 import asyncio
+import sys
 
 import pytest
 from attrs import evolve
 
-from uml_core import plugins
+from uml_core import hookimpl, plugins
 from uml_core.errors import WorkerCrashedError
+from uml_core.host.devices import Found
+from uml_core.host.nvml import Devices
 from uml_core.planning import Planner
 from uml_core.planning.learned_memory import how_of
 from uml_core.registry import Registry
 from uml_core.settings import Settings
 from uml_core.storage import NoStorage
-from uml_core.supervisor import Supervisor, calibration
+from uml_core.supervisor import Supervisor, calibration, look
 from uml_core.tasks import plugin as tasks
 from uml_core.testing import FakeBackend, FakeStore, write_fake_model
-from uml_core.types import LoadRequest
+from uml_core.types import Device, LoadRequest, MemoryPart
 
 MB = 1_000_000
 TASK = "text-generation"
@@ -34,6 +37,19 @@ class Rows(NoStorage):
             self.loads.setdefault(row["id"], {}).update(row)
 
 
+class Telling(FakeBackend):
+    """Its engine says in its log what it takes: ``cuda:0 kv_cache 600 MiB``."""
+
+    @hookimpl
+    def uml_launch_worker(self, plan, launch):
+        return evolve(super().uml_launch_worker(plan, launch), memory=read_memory)
+
+
+def read_memory(line):
+    words = line.split()
+    return MemoryPart.exact(words[0], words[1], int(words[2]) << 20) if words[3:] == ["MiB"] else None
+
+
 class House:
     """A supervisor whose measurements can be looked at."""
 
@@ -41,7 +57,7 @@ class House:
         self.models = folder / "models"
         self.models.mkdir()
         settings = Settings(data_dir=folder / "data", supervisor={"restarts": 1})
-        self.backend = FakeBackend()
+        self.backend = Telling()
         self.plugins = plugins.load(
             builtins={"fake": self.backend, "fakes": FakeStore(self.models), "tasks": tasks}, entry_points=()
         )
@@ -226,3 +242,32 @@ async def test_without_a_planned_memory_it_is_measured_and_nothing_is_learned(ho
     await measured()
     assert sum(house.sizes().values()) >= 64 * MB
     assert house.measurements() == []
+
+
+DRIVER = """
+import json, os, sys
+for line in sys.stdin:
+    used = (1 << 30) + (700 << 20 if os.path.exists(sys.argv[1]) else 0)
+    device = {"index": 0, "uuid": "GPU-1", "name": "A", "total": 24 << 30, "used": used, "processes": None}
+    print(json.dumps({"id": int(line), "devices": [device]}), flush=True)
+"""
+"""A driver that doesn't say who holds what; a worker that was started holds 700 MiB."""
+
+
+async def test_what_a_worker_takes_of_a_device_is_measured_by_what_it_gained(house, measured, tmp_path, monkeypatch):
+    (tmp_path / "driver.py").write_text(DRIVER)
+    started = tmp_path / "started"
+    command = (sys.executable, "-I", "-S", str(tmp_path / "driver.py"), str(started))
+    driver = Devices(command=command, present=lambda: True)
+    monkeypatch.setattr(house.supervisor._slot, "devices", driver)
+    gpu = Device(id="cuda:0", kind="cuda", index=0, name="A", uuid="GPU-1", total_bytes=24 << 30)
+    monkeypatch.setattr(look, "find_devices", lambda: Found(devices=(gpu,)))
+    name = house.model("a", crash_count_file=str(started), log=["cuda:0 kv_cache 200 MiB", "cuda:0 kv_cache 400 MiB"])
+    await house.load(name)
+    await measured()
+    found = {(part.device, part.kind): part.size_bytes for part in house.supervisor.active().measured}
+    assert found["cuda:0", "kv_cache"] == 600 << 20
+    assert found["cuda:0", "overhead"] == 100 << 20
+    kept = {(one.device, one.kind): one.measured_bytes for one in house.measurements()}
+    assert kept["cuda A", "overhead"] == 100 << 20
+    assert (await house.supervisor.freed())["GPU-1"] == 700 << 20
