@@ -223,6 +223,18 @@ def test_grandchild(start, kind):
     assert [survivor.pid for survivor in marked(worker.launch.launch_id)] == [pid]
 
 
+def test_a_long_prompt_takes_memory_once_and_a_short_one_none(start):
+    worker = start(prompt_bytes=50_000_000).ready()
+    held = psutil.Process(worker.process.pid).memory_info
+    overhead, before = worker.health()[1]["overhead_bytes"], held().rss
+    assert 1_000_000 < overhead < before
+    worker.text(COMPLETION, {"prompt": "Hi"})
+    assert held().rss < before + 10_000_000
+    for _ in range(3):
+        worker.text(COMPLETION, {"prompt": "a prompt of several words"})
+        assert before + 45_000_000 < held().rss < before + 60_000_000
+
+
 def test_memory_log_and_flood(start):
     worker = start(allocate_bytes=50_000_000, log=["one", "two"], flood_bytes=300_000).ready()
     assert psutil.Process(worker.process.pid).memory_info().rss > 50_000_000

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from uml_core.errors import InvalidModelFileError
 from uml_core.testing import FAKE_FORMAT, FakeBackend, FakeOptions, fake_worker, read_fake_model, write_fake_model
+from uml_core.testing.fake_backend import read_memory
 from uml_core.testing.fake_worker import faults
+from uml_core.types import MemoryPart
 
 BACKEND_ONLY = {"accepts", "ready_timeout_s", "stop_grace_s"}
 
@@ -67,6 +69,15 @@ def test_a_broken_model_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InvalidModelFileError):
         read_fake_model(path)
+
+
+@pytest.mark.parametrize("line", ["", "memory", "memory cpu weights", "memory cpu colour 5", "load progress 0.4"])
+def test_what_tells_of_no_memory(line):
+    assert read_memory(line) is None
+
+
+def test_a_line_of_memory():
+    assert read_memory("memory cuda:0 kv_cache 123") == MemoryPart.exact("cuda:0", "kv_cache", 123, source="measured")
 
 
 def test_two_fake_backends_share_the_format_of_one():

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from uml_core.testing import BackendConformance
-from uml_core.testing.conformance import card, detection, honesty, launching, options
+from uml_core.testing.conformance import card, detection, honesty, launching, memory, options
 
 pytest_plugins = ["pytester"]
 STATIC = {
     node.name
-    for module in (card, detection, honesty, launching, options)
+    for module in (card, detection, honesty, launching, memory, options)
     for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8")))
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 }
@@ -100,7 +100,19 @@ def test_a_good_plugin_passes(failing):
     assert failing(without=set()) == []
 
 
+LAUNCH = "@hookimpl\ndef uml_launch_worker"
+ESTIMATING = """@hookimpl
+def uml_estimate_memory(plan):
+    import subprocess
+    from uml_core.types import MemoryEstimate, MemoryPart
+
+    return MemoryEstimate(parts=({}))
+
+
+@hookimpl
+def uml_launch_worker"""
 FAULTS = [
+    ("test_knobs_are_options", "options=Options,", 'options=Options, knobs={"gpu_layers": "layers"},'),
     ("test_import_is_light", "import sys", "import sys, my_engine"),
     ("test_card_is_complete", 'name="mine"', 'name="Mine-All"'),
     ("test_card_is_complete", '"text-generation"', '"chatting"'),
@@ -118,6 +130,15 @@ FAULTS = [
     ("test_argv_is_text", "str(launch.port)", "launch.port"),
     ("test_argv_is_text", "sys.executable", '"a-program-that-nobody-has"'),
     ("test_limits_make_sense", '"nothing", str(launch.port))', '"nothing"), ready_path="health"'),
+    ("test_knobs_are_options", "options=Options,", 'options=Options, knobs={"colour": "n_ctx"},'),
+    ("test_knobs_are_options", "options=Options,", 'options=WithDefault, knobs={"batch": "n_batch"},'),
+    ("test_parallel_is_a_number_of_sequences", "options=Options,", "options=Options, parallel=0,"),
+    ("test_devices_are_known", '"made for it")', '"made for it", devices=("npu",))'),
+    ("test_estimate_makes_sense", LAUNCH, ESTIMATING.format('MemoryPart.exact("gpu", "weights", 1),')),
+    ("test_estimate_makes_sense", LAUNCH, ESTIMATING.format('MemoryPart.exact("cpu", "compute", -1),')),
+    ("test_estimate_makes_sense", LAUNCH, ESTIMATING.format('2 * [MemoryPart.exact("cuda:0", "compute", 1)]')),
+    ("test_estimate_makes_sense", LAUNCH, ESTIMATING.format('LEFT.append(subprocess.Popen(["sleep", "9"])) or ()')),
+    ("test_foreign_lines_tell_nothing", "str(launch.port))", "str(launch.port)), progress=float"),
     ("test_readme_names_the_engine", 'engine="my-engine"', 'engine="another-engine"'),
 ]
 EACH_TIME = 4  # the rest, seconds each, is for `nox -s proof`
@@ -131,10 +152,16 @@ def test_a_fault_is_found_by_its_test_alone(failing, found, old, new):
     helpers = """
 from itertools import count
 from typing import Annotated
-from pydantic import PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-COUNT = count()
+COUNT, LEFT = count(), []
 Rounded = Annotated[int, PlainSerializer(lambda value: value // 100 * 100)]
+
+
+class WithDefault(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    n_ctx: int | None = Field(None, ge=1, description="tokens of context")
+    n_batch: int = Field(512, ge=1, description="tokens at once")
 """
     assert failing(
         ("import sys\n", f"import sys\n{helpers}") if old != "import sys" else (old, new),

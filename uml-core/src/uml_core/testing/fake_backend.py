@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,8 @@ from uml_core.types import (
     Launch,
     Level,
     Match,
+    MemoryKind,
+    MemoryPart,
     ModelFormat,
     ModelSource,
     ModelStatus,
@@ -102,6 +104,7 @@ class FakeBackend:
             accepts=script.get("accepts", "fd"),
             error_codes={"exceed_context_size_error": "context_length_exceeded"},
             progress=read_progress,
+            memory=read_memory,
             ready_timeout_s=script.get("ready_timeout_s", self.ready_timeout_s),
             stop_grace_s=script.get("stop_grace_s", self.stop_grace_s),
         )
@@ -159,6 +162,14 @@ def read_progress(line: str) -> float | None:
     """The part that is loaded, from a line of the fake engine's log."""
     words = line.split()
     return float(words[2]) if words[:2] == ["load", "progress"] else None
+
+
+def read_memory(line: str) -> MemoryPart | None:
+    """The memory that the fake engine says it has taken, from a line of its log."""
+    words = line.split()
+    if words[:1] != ["memory"] or len(words) != 4 or words[2] not in get_args(MemoryKind):
+        return None
+    return MemoryPart.exact(words[1], cast("MemoryKind", words[2]), int(words[3]), source="measured")
 
 
 def claims_fake_model(_: Path, head: bytes) -> bool:

@@ -32,6 +32,9 @@ class FakeOptions(BaseModel):
     )
     hold_gil_s: float | None = Field(None, ge=0, le=3600, description="for how many seconds")
     allocate_bytes: int | None = Field(None, ge=0, le=1 << 34, description="resident memory to take while loading")
+    prompt_bytes: int | None = Field(
+        None, ge=0, le=1 << 34, description="resident memory to take with the first prompt of several words, and keep"
+    )
     device_bytes: int | None = Field(
         None, ge=0, le=1 << 40, description="memory to take of the first NVIDIA GPU; code 4 without a driver"
     )
@@ -42,7 +45,9 @@ class FakeOptions(BaseModel):
         None, description="leave a file in the run folder and one in TMPDIR; the log has `run file PATH` lines"
     )
     flood_bytes: int | None = Field(None, ge=0, le=1 << 34, description="write so much to stdout while loading")
-    log: tuple[str, ...] | None = Field(None, description="lines for the log, at the start")
+    log: tuple[str, ...] | None = Field(
+        None, description="lines for the log, at the start; `memory DEVICE KIND BYTES` is read as memory that was taken"
+    )
     crash_count_file: str | None = Field(None, description="a path; each start appends one byte to it")
     crash_first: int | None = Field(
         None, ge=0, le=1_000_000, description="only the first starts, by crash_count_file, have faults; all have"

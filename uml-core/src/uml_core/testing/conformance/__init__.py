@@ -24,6 +24,7 @@ from uml_core.testing.conformance.detection import DetectionTests
 from uml_core.testing.conformance.ending import EndingTests
 from uml_core.testing.conformance.honesty import HonestyTests
 from uml_core.testing.conformance.launching import LaunchingTests
+from uml_core.testing.conformance.memory import MemoryTests
 from uml_core.testing.conformance.options import OptionsTests
 from uml_core.testing.conformance.refusing import RefusingTests
 from uml_core.testing.conformance.streaming import StreamingTests
@@ -36,6 +37,7 @@ class BackendConformance(
     OptionsTests,
     DetectionTests,
     LaunchingTests,
+    MemoryTests,
     AnsweringTests,
     StreamingTests,
     RefusingTests,

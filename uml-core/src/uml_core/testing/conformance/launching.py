@@ -48,7 +48,7 @@ class LaunchingTests(Subject):
         children = psutil.Process().children()
         files = sorted(launch.run_dir.rglob("*"))
         again = loaded.ask(plan.backend, "uml_launch_worker", plan=plan, launch=launch)
-        assert evolve(again, progress=None) == evolve(command, progress=None)
+        assert evolve(again, progress=None, memory=None) == evolve(command, progress=None, memory=None)
         assert sorted(launch.run_dir.rglob("*")) == files == [launch.token_file], "it wrote into the run folder"
         assert psutil.Process().children() == children, "it started a process"
 

@@ -64,6 +64,7 @@ def route(worker: FakeWorker, connection: socket.socket, method: str, path: str,
     if (method, path) == ("GET", "/health"):
         state = "ready" if worker.ready else "loading"
         health = {"state": state, "progress": worker.progress, "activity": worker.activity, "queued": 0}
+        health["overhead_bytes"] = worker.overhead_bytes
         reply(connection, 200 if worker.ready else 503, health)
     elif method != "POST" or path not in PATHS:
         raise RefusedError(404, f"there is no {method} {path} here", "not_found")

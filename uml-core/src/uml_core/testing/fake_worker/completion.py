@@ -57,8 +57,10 @@ class Completion:
         fail_if_scripted(self, "")
 
     def prefill(self) -> None:
-        """Burn CPU for as long as the script says, if the prompt has more than one word: a probe's has not."""
+        """Burn CPU and take memory as the script says, if the prompt has more than one word: a probe's has not."""
         script = self.worker.script
+        if self.prompt_tokens > 1:
+            self.worker.batch.touch()
         until_s = time.monotonic() + (script.slow_prefill_s if self.prompt_tokens > 1 else 0.0)
         while time.monotonic() < until_s:
             sum(range(10_000))

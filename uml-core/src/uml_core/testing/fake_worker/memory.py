@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from .process import leave, say
 
@@ -24,6 +25,27 @@ class Leak:
         self._kept.append(b"\1" * self._bytes_each)
         for _ in range(self._fds_each):
             os.open(os.devnull, os.O_RDONLY)
+
+
+class Batch:
+    """What the first long prompt takes and keeps, as an engine's buffers are touched by the first full batch."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._size_bytes = size_bytes
+        self._held = b""
+
+    def touch(self) -> None:
+        """Take it, unless it is taken; every page is written to."""
+        self._held = self._held or b"\1" * self._size_bytes
+
+
+def own_bytes() -> int | None:
+    """Memory of this process that is of no file; None elsewhere than on Linux."""
+    try:
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
 
 
 def take_device_memory(size_bytes: int) -> None:

@@ -32,6 +32,7 @@ WELL: dict[str, Any] = {
     "prefill_activity": False,
     "probe_fault_count": 1,
     "quirk": "none",
+    "prompt_bytes": 0,
     "report_progress": True,
     "run_file": False,
     "slow_prefill_s": 0.0,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .answering import answer
-from .memory import Leak, take_device_memory
+from .memory import Batch, Leak, own_bytes, take_device_memory
 from .process import crash, flood, freeze, hold_gil, leave, leave_files, leave_grandchild, leave_no_core, say
 from .script import read_script
 
@@ -35,6 +35,8 @@ class FakeWorker:
         self.activity = 0
         self.requests = self.running = self.finished = 0
         self._counting = threading.Lock()
+        self.overhead_bytes = own_bytes()
+        self.batch = Batch(self.script.prompt_bytes)
         self._leak = Leak(bytes_each=self.script.leak_bytes, fds_each=self.script.leak_fds)
 
     def run(self) -> None:

@@ -76,19 +76,29 @@ def _deepseek2(sizes: Sizes, layer: int) -> Tensors:
 
 
 def _deepseek2_keys(sizes: Sizes) -> Keys:
-    return with_experts(sizes) | {
+    found = with_experts(sizes) | {
         "feed_forward_length": 4 * sizes.feed_forward,
         "leading_dense_block_count": sizes.dense,
         "expert_shared_count": 1,
         "expert_weights_scale": 1.0,
-        "attention.head_count_kv": 1,
-        "attention.q_lora_rank": sizes.query_rank,
         "attention.kv_lora_rank": sizes.key_value_rank,
+        "rope.dimension_count": sizes.rope_length,
+    }
+    if not sizes.plain_queries:
+        found["attention.q_lora_rank"] = sizes.query_rank
+    return found | _latent_lengths(sizes)
+
+
+def _latent_lengths(sizes: Sizes) -> Keys:
+    """What is kept: one vector and its turned part, or keys and values of each head."""
+    heads: Keys = {"attention.key_length": sizes.head_length, "attention.value_length": sizes.value_length}
+    if not sizes.absorbed:
+        return heads | {"attention.head_count_kv": sizes.heads}
+    return {
+        "attention.head_count_kv": 1,
         "attention.key_length": sizes.key_value_rank + sizes.rope_length,
         "attention.value_length": sizes.key_value_rank,
-        "attention.key_length_mla": sizes.head_length,
-        "attention.value_length_mla": sizes.value_length,
-        "rope.dimension_count": sizes.rope_length,
+        **{f"{key}_mla": length for key, length in heads.items()},
     }
 
 

@@ -35,18 +35,32 @@ def attention(sizes: Sizes, *, normed: bool = False, biased: bool = False) -> Te
 
 
 def latent_attention(sizes: Sizes) -> Tensors:
-    """DeepSeek's: keys and values are made of one short vector, whose matrices are absorbed."""
-    plain = sizes.head_length - sizes.rope_length
-    return {
+    """DeepSeek's: keys and values are made of one short vector, whose matrices may be absorbed into the others."""
+    found: Tensors = {
         "attn_norm.weight": (sizes.width,),
-        "attn_q_a.weight": (sizes.width, sizes.query_rank),
-        "attn_q_a_norm.weight": (sizes.query_rank,),
-        "attn_q_b.weight": (sizes.query_rank, sizes.heads * sizes.head_length),
         "attn_kv_a_mqa.weight": (sizes.width, sizes.key_value_rank + sizes.rope_length),
         "attn_kv_a_norm.weight": (sizes.key_value_rank,),
+        "attn_output.weight": (sizes.heads * sizes.value_length, sizes.width),
+    }
+    return found | _queries(sizes) | _keys_and_values(sizes)
+
+
+def _queries(sizes: Sizes) -> Tensors:
+    wide = sizes.heads * sizes.head_length
+    if sizes.plain_queries:
+        return {"attn_q.weight": (sizes.width, wide)}
+    rank = sizes.query_rank
+    found: Tensors = {"attn_q_a.weight": (sizes.width, rank), "attn_q_a_norm.weight": (rank,)}
+    return found | {"attn_q_b.weight": (rank, wide)}
+
+
+def _keys_and_values(sizes: Sizes) -> Tensors:
+    plain = sizes.head_length - sizes.rope_length
+    if not sizes.absorbed:
+        return {"attn_kv_b.weight": (sizes.key_value_rank, sizes.heads * (plain + sizes.value_length))}
+    return {
         "attn_k_b.weight": (plain, sizes.key_value_rank, sizes.heads),
         "attn_v_b.weight": (sizes.key_value_rank, sizes.value_length, sizes.heads),
-        "attn_output.weight": (sizes.heads * sizes.value_length, sizes.width),
     }
 
 

@@ -12,7 +12,8 @@ class Sizes:
     ``weights`` is the type of all matrices, ``experts_weights`` that of experts if it is another one, by GGUF's names;
     each length must be a multiple of its block (32 of ``Q8_0`` and ``Q4_0``, 256 of ``Q4_K``). ``feed_forward`` is of
     one expert where there are experts, ``dense`` counts the first layers that have none. ``tied``: there is no output
-    matrix. Latent attention has the ranks, ``rope_length`` and ``value_length``; a state space ``state`` to
+    matrix. Latent attention has the ranks, ``rope_length``, ``value_length`` and ``absorbed``, without which keys and
+    values are kept as usual; a state space ``state`` to
     ``attention_every``, the latter where only each so-manieth layer attends.
     """
 
@@ -37,6 +38,7 @@ class Sizes:
     key_value_rank: int = 128
     rope_length: int = 32
     value_length: int = 64
+    absorbed: bool = True
 
     state: int = 32
     inner: int = 512
@@ -44,3 +46,8 @@ class Sizes:
     state_heads: int = 8
     groups: int = 1
     attention_every: int = 4
+
+    @property
+    def plain_queries(self) -> bool:
+        """Whether DeepSeek's queries are made by one matrix: llama.cpp knows its small models by their layers."""
+        return self.layers in (26, 27)
