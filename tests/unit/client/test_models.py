@@ -124,3 +124,27 @@ def test_a_gateway_that_ends_in_a_scan_is_told(gateway, client, scan_view):
     gateway.answers["/models/scan"] = gateway.view(scan_view(), status=202)
     with pytest.raises(UnavailableError, match="scan of the models"):
         client.scan()
+
+
+def test_a_plan_is_asked_for_with_what_was_said(gateway, client):
+    gateway.json("/plan", b'{"fits":true,"load":{"model":"m"}}')
+    assert client.plan("m", context_length=9, device="cuda", cache_type="q8_0", spin=False, options={"a": 1}) == {
+        "fits": True,
+        "load": {"model": "m"},
+    }
+    client.plan("m", force=True)
+    assert [(method, path, json.loads(body)) for method, path, body in gateway.requests] == [
+        (
+            "POST",
+            "/plan",
+            {
+                "model": "m",
+                "context_length": 9,
+                "spin": False,
+                "device": "cuda",
+                "cache_type": "q8_0",
+                "options": {"a": 1},
+            },
+        ),
+        ("POST", "/plan", {"model": "m", "force": True}),
+    ]
