@@ -31,9 +31,17 @@ print(engine.n_vocab())
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="needs the engine")
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_an_engine_loads_each_and_writes(tmp_path, architecture):
-    path = write_random_gguf(tmp_path / "m.gguf", architecture)
+@pytest.mark.parametrize(
+    ("architecture", "sizes"),
+    [
+        *((architecture, {}) for architecture in ARCHITECTURES),
+        ("deepseek2", {"layers": 27, "experts": 2}),
+        ("deepseek2", {"absorbed": False}),
+        ("qwen3", {"tied": True, "weights": "Q4_K", "layers": 1}),
+    ],
+)
+def test_an_engine_loads_each_and_writes(tmp_path, architecture, sizes):
+    path = write_random_gguf(tmp_path / "m.gguf", architecture, **sizes)
     child = subprocess.run([sys.executable, "-c", WRITES, path], capture_output=True, text=True, check=False)
     assert (child.returncode, child.stdout.strip()) == (0, "1024"), child.stderr
 
@@ -64,6 +72,16 @@ def test_sizes_are_as_asked(tmp_path):
     assert {(layer.kv_heads, layer.key_length, layer.value_length) for layer in shape.layers} == {(4, 128, 128)}
     assert shape.layers[0].expert_bytes == 4 * 3 * 512 * 1024 * 34 // 32
     assert path.stat().st_blocks * 512 >= path.stat().st_size, "no holes: all of it can be read from the disk"
+
+
+def test_latent_attention_keeps_one_vector_if_its_matrices_are_absorbed(tmp_path):
+    kept = {}
+    for absorbed in (True, False):
+        card = read(write_random_gguf(tmp_path / "m.gguf", "deepseek2", absorbed=absorbed))
+        assert card.shape
+        layer = card.shape.layers[0]
+        kept[absorbed] = (layer.kind, layer.kv_heads, layer.key_length, layer.value_length)
+    assert kept == {True: ("latent", 1, 128 + 32, 0), False: ("full", 8, 96, 64)}
 
 
 def test_the_same_seed_is_the_same_file(tmp_path):
