@@ -1,39 +1,106 @@
-"""What llama.cpp's calculation takes beside weights and cache."""
+"""What llama.cpp's calculation takes beside weights and cache: its buffers, and what it keeps of the vocabulary.
+
+The terms are the tensors that are alive at once in the graph's largest phase, in 32-bit floats for each token of a
+batch. They were fitted to the buffers that llama.cpp reserves (July to November 2026) for shapes from 135 million
+parameters to DeepSeek's; ``benchmarks/estimate.py`` compares them with real loads.
+"""
 
 from __future__ import annotations
 
 from attrs import frozen
 
-from uml_core.planning.estimate.cache import padded
-from uml_core.types import Placement, Shape
+from uml_core.planning.estimate.cache import cells, padded
+from uml_core.types import Layer, Placement, Shape
 
 FLOAT_BYTES = 4
-TOKEN_BYTES = 330
-"""What an entry of the vocabulary takes, with its text and its place in the tables that find it."""
+LATENT = 2.45
+"""Parts of the joint key that latent attention has alive for each head: queries, absorbed ones, outputs."""
+RECURRENT = 13.5
+"""Widths alive in a layer with a state: its projections, twice as wide as the model, and their convolution."""
+SCORE_WORK = 1.5
+"""Scores that are written out are turned into another type for the multiplication with the values."""
+TABLE_BYTES, WORD_BYTES = 3_000_000, 300
+"""What the tables of a vocabulary take, and each word with its text, its type, and the way to find it."""
+GRAPH_BYTES, BLOCK_BYTES = 2_000_000, 30_000
+"""The lists of what is to be calculated, in all and for each block."""
 
 
 @frozen
 class Room:
-    """Bytes that are set aside, and those of them that a full batch touches: only these take memory on the host."""
+    """Bytes after the first batch, with a full context, and at most."""
 
-    touched: int
-    reserved: int
-
-
-def compute_room(shape: Shape, *, context_length: int, parallel: int, placement: Placement) -> Room:
-    """The buffers of the largest step: a batch whose tokens attend to a whole context."""
-    tokens = min(placement.batch, padded(context_length))
-    wide = max(shape.feed_forward_length * max(1, shape.experts_used) * 3, shape.embedding_length * 6)
-    inner = tokens * wide * FLOAT_BYTES
-    mask = tokens * padded(context_length) * 2
-    scores = 0
-    if placement.flash_attention is False:
-        scores = tokens * padded(context_length) * shape.heads * FLOAT_BYTES * 2
-    logits = shape.vocabulary_size * FLOAT_BYTES
-    touched = inner + mask + scores + logits * parallel * 2
-    return Room(touched, max(touched, logits * tokens + mask + scores))
+    first: int
+    full: int
+    most: int
 
 
-def vocabulary_bytes(shape: Shape) -> int:
-    """What the engine keeps of the vocabulary, in memory wherever the model is."""
-    return shape.vocabulary_size * TOKEN_BYTES
+class Compute:
+    """The room that models of *shape* need."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        attending = {layer for layer in shape.layers if layer.kind in ("full", "sliding", "latent")}
+        self._windows = {layer.window if layer.kind == "sliding" else None for layer in attending}
+        self._attention = max((_attention(shape, layer) for layer in attending), default=0.0)
+        state = max((layer.state_elements for layer in shape.layers), default=0)
+        self._state = state
+        recurrent = RECURRENT * shape.embedding_length if state else 0.0
+        self._floats = max(_network(shape), self._attention, recurrent)
+
+    def room(self, *, context_length: int, parallel: int, placement: Placement) -> Room:
+        """The buffers of the largest step: a batch whose tokens look back at a whole context."""
+        tokens = min(placement.batch, padded(context_length) * parallel)
+        whole = self._seen(context_length, placement)
+        first = self._seen(min(context_length, tokens), placement)
+        outputs = parallel * FLOAT_BYTES * (2 * self._shape.vocabulary_size + self._state)
+        scored = placement.flash_attention is False
+        return Room(
+            round(outputs + tokens * self._a_token(first, scored=scored)),
+            round(outputs + tokens * self._a_token(whole, scored=scored)),
+            round(outputs + tokens * self._a_token(whole, scored=scored) * 1.1),
+        )
+
+    def _seen(self, context_length: int, placement: Placement) -> tuple[int, int]:
+        """How many tokens a token looks back at: in all masks, and in the longest."""
+        every = [
+            cells(context_length, None if placement.full_window else window, placement.batch)
+            for window in self._windows
+        ]
+        return sum(every), max(every, default=0)
+
+    def _a_token(self, seen: tuple[int, int], *, scored: bool) -> float:
+        masks, longest = seen
+        if not scored:
+            return self._floats * FLOAT_BYTES + masks * 2
+        scores = SCORE_WORK * self._shape.heads * longest + self._attention + self._shape.embedding_length
+        return max(self._floats, scores) * FLOAT_BYTES + masks * FLOAT_BYTES
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the engine keeps in memory of the vocabulary and of the graph, wherever the model lies."""
+        words = TABLE_BYTES + self._shape.vocabulary_size * WORD_BYTES
+        return words + GRAPH_BYTES + len(self._shape.layers) * BLOCK_BYTES
+
+    def input_bytes(self, *, context_length: int, parallel: int, placement: Placement) -> int:
+        """What is made in memory for each batch before it goes to a device: the embedded tokens, and the masks."""
+        tokens = min(placement.batch, padded(context_length) * parallel)
+        masks, _ = self._seen(context_length, placement)
+        return tokens * (self._shape.embedding_length * FLOAT_BYTES + masks * 2)
+
+
+def _network(shape: Shape) -> float:
+    """Gate, up and their product beside what goes around them; of experts, the output of each that works, too."""
+    width, used = shape.embedding_length, max(1, shape.experts_used)
+    inner, outer = used * shape.feed_forward_length, used * width
+    floats = 3 * inner + 4 * width
+    if shape.experts and outer > 2 * inner:  # the outputs don't fit where gate and up were
+        floats += outer + width
+        floats += outer if outer > 3 * inner else 0
+    return floats
+
+
+def _attention(shape: Shape, layer: Layer) -> float:
+    if layer.kind == "latent":
+        return LATENT * shape.heads * layer.key_length + 2 * shape.embedding_length
+    queries = shape.heads * layer.key_length
+    return 2 * shape.embedding_length + 2 * queries + layer.kv_heads * (layer.key_length + layer.value_length)

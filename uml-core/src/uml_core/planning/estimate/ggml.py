@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uml_core.planning.estimate.cache import Cache
-from uml_core.planning.estimate.compute import Room, compute_room, vocabulary_bytes
+from uml_core.planning.estimate.compute import Compute
 from uml_core.planning.estimate.layout import Span, spans
 from uml_core.planning.estimate.weights import Weights
 from uml_core.types import HOST, MemoryPart, ModelCard, Placement, Shape
@@ -15,42 +15,43 @@ class GgmlRule:
     """The parts of *model*, whose *shape* is known."""
 
     def __init__(self, model: ModelCard, shape: Shape) -> None:
-        self._shape = shape
+        self._blocks = len(shape.layers)
         self._weights = Weights(model, shape)
         self._cache = Cache(shape.layers)
+        self._compute = Compute(shape)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute of each device that has some."""
-        dealt = spans(len(self._shape.layers), placement)
-        for device, size_bytes in self._weights.on(dealt, placement):
-            yield MemoryPart.exact(device, "weights", size_bytes)
+        dealt = spans(self._blocks, placement)
+        yield from self._weights.on(dealt, placement)
         yield from self._caches(dealt, context_length=context_length, parallel=parallel, placement=placement)
-        room = compute_room(self._shape, context_length=context_length, parallel=parallel, placement=placement)
-        yield from (self._computing(span, room, alone=len(dealt) == 1) for span in dealt)
+        yield from self._computing(dealt, context_length=context_length, parallel=parallel, placement=placement)
 
     def _caches(
         self, dealt: tuple[Span, ...], *, context_length: int, parallel: int, placement: Placement
     ) -> Iterator[MemoryPart]:
         if not placement.cache_on_device:
-            dealt = (Span(HOST, 0, len(self._shape.layers)),)
+            dealt = (Span(HOST, 0, self._blocks),)
         for span in dealt:
             size_bytes = self._cache.between(
                 span.start, span.end, context_length=context_length, parallel=parallel, placement=placement
             )
             yield MemoryPart.exact(span.device, "kv_cache", size_bytes)
 
-    def _computing(self, span: Span, room: Room, *, alone: bool) -> MemoryPart:
-        """A device takes what is set aside; the host what is touched, and the vocabulary."""
-        if span.device != HOST:
-            return MemoryPart(
-                device=span.device,
-                kind="compute",
-                size_bytes=room.reserved,
-                low_bytes=room.touched,
-                high_bytes=room.reserved,
-            )
-        words = vocabulary_bytes(self._shape)
-        touched, reserved = (room.touched, room.reserved) if alone or span.end else (0, room.touched)
-        return MemoryPart(
-            device=HOST, kind="compute", size_bytes=words + touched, low_bytes=words, high_bytes=words + reserved
+    def _computing(
+        self, dealt: tuple[Span, ...], *, context_length: int, parallel: int, placement: Placement
+    ) -> Iterator[MemoryPart]:
+        """Each device takes all that it sets aside; the host what is touched, with vocabulary and graph."""
+        room = self._compute.room(context_length=context_length, parallel=parallel, placement=placement)
+        kept = self._compute.kept_bytes
+        first, full = room.first, room.full
+        if len(dealt) > 1 and not dealt[0].end and not placement.cpu_experts and placement.cache_on_device:
+            inputs = self._compute.input_bytes(context_length=context_length, parallel=parallel, placement=placement)
+            first, full = 0, inputs
+        yield MemoryPart(
+            device=HOST, kind="compute", size_bytes=kept + full, low_bytes=kept + first, high_bytes=kept + room.most
         )
+        for span in dealt[1:]:
+            yield MemoryPart(
+                device=span.device, kind="compute", size_bytes=room.full, low_bytes=room.first, high_bytes=room.most
+            )

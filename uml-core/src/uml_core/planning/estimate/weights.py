@@ -6,41 +6,52 @@ from collections.abc import Iterator
 
 from uml_core.planning.estimate.layout import Span
 from uml_core.planning.estimate.prefix import Prefix
-from uml_core.types import HOST, ModelCard, Placement, Shape
+from uml_core.planning.estimate.repacking import repacked_part
+from uml_core.types import HOST, MemoryPart, ModelCard, Placement, Shape
+
+HEADER_BYTES = 36
+"""What a word of the vocabulary takes in the header of a file."""
 
 
 class Weights:
     """The weights of *model*: the embedding stays in memory, the output layer goes where the last blocks go."""
 
     def __init__(self, model: ModelCard, shape: Shape) -> None:
+        count = len(shape.layers)
         self._blocks = Prefix(_block_bytes(model, shape))
         self._experts = Prefix(layer.expert_bytes for layer in shape.layers)
-        self._count = len(shape.layers)
-        self._input_bytes = shape.input_bytes
+        self._in_blocks = self._blocks.between(0, count)
+        self._input_bytes = shape.input_bytes + _other_bytes(model, shape, self._in_blocks)
         self._output_bytes = shape.output_bytes
-        # What is not of the text half is loaded with it, and so are the tensors of no layer.
-        known = self._blocks.between(0, self._count) + shape.input_bytes + shape.output_bytes
-        self._rest_bytes = max(0, model.size_bytes - known) if shape.input_bytes else 0
         self._copied_bytes = shape.input_bytes if shape.tied else 0
+        self._repacked_part = repacked_part(model)
 
-    def on(self, spans: tuple[Span, ...], placement: Placement) -> Iterator[tuple[str, int]]:
-        """Each device with its bytes."""
-        kept = self._experts.between
+    def on(self, spans: tuple[Span, ...], placement: Placement) -> Iterator[MemoryPart]:
+        """The part of each device; in memory there is a second copy of what is repacked, if no device is there."""
         kept_bytes = 0.0
-        for span in spans:
-            if span.device == HOST:
-                continue
-            stays = kept(span.start, min(span.end, placement.cpu_experts))
+        for span in spans[1:]:
+            stays = self._experts.between(span.start, min(span.end, placement.cpu_experts))
             kept_bytes += stays
             size_bytes = self._blocks.between(span.start, span.end) - stays
             if span.output:
                 size_bytes += self._output_bytes + self._copied_bytes
-            yield span.device, round(size_bytes)
-        yield HOST, round(self._in_memory(spans[0]) + kept_bytes)
+            yield MemoryPart.exact(span.device, "weights", round(size_bytes))
+        yield self._in_memory(spans[0], kept_bytes, placement)
 
-    def _in_memory(self, span: Span) -> float:
-        size_bytes = self._input_bytes + self._rest_bytes + self._blocks.between(0, span.end)
-        return size_bytes + (self._output_bytes if span.output else 0)
+    def _in_memory(self, span: Span, kept_bytes: float, placement: Placement) -> MemoryPart:
+        size_bytes = round(self._input_bytes + kept_bytes + self._blocks.between(0, span.end))
+        size_bytes += self._output_bytes if span.output else 0
+        if placement.devices or not placement.mapped:
+            return MemoryPart.exact(HOST, "weights", size_bytes)
+        copied_bytes = round(self._repacked_part * self._in_blocks)
+        # The system may drop pages of the file that were repacked: nobody reads them again.
+        return MemoryPart(
+            device=HOST,
+            kind="weights",
+            size_bytes=size_bytes + copied_bytes,
+            low_bytes=size_bytes,
+            high_bytes=size_bytes + copied_bytes,
+        )
 
 
 def _block_bytes(model: ModelCard, shape: Shape) -> Iterator[float]:
@@ -49,3 +60,9 @@ def _block_bytes(model: ModelCard, shape: Shape) -> Iterator[float]:
         return (layer.weight_bytes for layer in shape.layers)
     rest = max(0, model.size_bytes - shape.input_bytes - shape.output_bytes)
     return (rest / len(shape.layers) for _ in shape.layers)
+
+
+def _other_bytes(model: ModelCard, shape: Shape, in_blocks: float) -> int:
+    """Tensors of no layer, which stay in memory: what the files hold beside the layers, without their header."""
+    known = in_blocks + shape.input_bytes + shape.output_bytes + shape.vocabulary_size * HEADER_BYTES
+    return max(0, round(model.size_bytes - known))
