@@ -114,6 +114,7 @@ def test_each_device_has_what_is_needed_and_what_there_is(memory):
             },
         ],
         "budget_bytes": 600 * MB,
+        "missing_bytes": 0,
         "total_bytes": 1000 * MB,
         "free_bytes": 500 * MB,
         "freed_bytes": 200 * MB,
@@ -130,6 +131,14 @@ def test_what_shares_the_machines_memory_counts_there_too(memory):
         (False, 50 * MB, 380 * MB),
         (True, 380 * MB, 0),
     ]
+
+
+def test_what_is_missing_is_what_the_planner_misses(memory):
+    machine, gpu = memory.budgets
+    tight = evolve(memory, budgets=(evolve(machine, free_bytes=20 * MB), evolve(gpu, freed_bytes=0)))
+    assert [one["missing_bytes"] for one in memory_view(tight)["devices"]] == [30 * MB, 0]
+    tight = evolve(memory, budgets=(machine, evolve(gpu, freed_bytes=0, free_bytes=400 * MB)))
+    assert [one["missing_bytes"] for one in memory_view(tight)["devices"]] == [0, 80 * MB]
 
 
 def test_what_lies_where_nobody_knows_what_there_is_is_told_too(memory):

@@ -67,7 +67,7 @@ def bar(device: View, columns: int, *, coloured: bool) -> list[Text]:
     line = Text()
     for (look, _), count in zip(shown, cells, strict=True):
         line.append((look.solid if coloured else look.glyph) * count, style=look.style if coloured else "")
-    missing = taken(device) - device["budget_bytes"]
+    missing = device["missing_bytes"]
     if missing <= 0:
         return [line]
     whole = sum(size for _, size in shown)

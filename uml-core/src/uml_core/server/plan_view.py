@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
+from uml_core.planning.budgets import Budgets
 from uml_core.types import HOST
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def load_body(request: LoadRequest) -> View:
 
 def _device(budget: Budget, memory: MemoryPlan) -> View:
     sharers = [one.device for one in memory.budgets if one.unified] if budget.device == HOST else []
+    missing = Budgets(memory.budgets).over(memory.estimate)
     return {
         "device": budget.device,
         "name": budget.name,
@@ -92,6 +94,7 @@ def _device(budget: Budget, memory: MemoryPlan) -> View:
         **_needs(budget.device, memory.estimate),
         "shared_bytes": sum(memory.estimate.bytes_on(device) for device in sharers),
         "budget_bytes": budget.budget_bytes,
+        "missing_bytes": missing.get(budget.device, 0),
         "total_bytes": budget.total_bytes,
         "free_bytes": budget.free_bytes,
         "freed_bytes": budget.freed_bytes,
