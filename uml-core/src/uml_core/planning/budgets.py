@@ -8,17 +8,14 @@ import psutil
 from attrs import frozen
 
 from uml_core.planning.memory_profile import MemoryProfile
-from uml_core.types import HOST, Budget, Device, Holder, HostInfo, MemoryEstimate
-
-MIB = 1 << 20
+from uml_core.types import HOST, Budget, Device, Holder, HostInfo, MemoryEstimate, MemoryPart
 
 
 @frozen
 class Budgets:
-    """The budgets of the machine's own memory and of ``devices``; ``shared`` are those that share that memory."""
+    """The budgets of the machine's own memory and of devices."""
 
     budgets: tuple[Budget, ...]
-    shared: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Budget]:
         return iter(self.budgets)
@@ -28,9 +25,9 @@ class Budgets:
         return next(budget for budget in self.budgets if budget.device == device)
 
     def needs(self, estimate: MemoryEstimate, device: str) -> int:
-        """What counts there: the machine's own memory has to have room for what its sharers take, too."""
-        takers = {device, *self.shared} if device == HOST else {device}
-        return sum(part.size_bytes for part in estimate.parts if part.device in takers)
+        """What there has to be room for: in the machine's own memory for what devices take that share it, too."""
+        takers = {device, *(one.device for one in self.budgets if one.unified and device == HOST)}
+        return sum(_must_have(part) for part in estimate.parts if part.device in takers)
 
     def over(self, estimate: MemoryEstimate) -> Mapping[str, int]:
         """By how many bytes each device is too small; those that are large enough are left out."""
@@ -57,7 +54,6 @@ def budgets_of(
     :param freed: bytes that the switch frees, by ``cpu`` and by uuid or id of the devices
     :param margin_bytes: the margin that ``uml.toml`` says
     """
-    shared = frozenset(device.id for device in devices if device.unified)
     freed_there = {device.id: freed.get(device.uuid) or freed.get(device.id, 0) for device in devices}
     ours = _ours() if host.holders or any(device.holders for device in devices) else frozenset()
     memory = Budget(
@@ -65,7 +61,7 @@ def budgets_of(
         name="memory of this container" if host.limited else "memory",
         total_bytes=host.memory_bytes,
         free_bytes=host.free_memory_bytes,
-        freed_bytes=freed.get(HOST, 0) + sum(freed_there[device] for device in shared),
+        freed_bytes=freed.get(HOST, 0) + sum(freed_there[device.id] for device in devices if device.unified),
         margin_bytes=profile.margin_of(host.memory_bytes) if margin_bytes is None else margin_bytes,
         holders=_others(host.holders, ours),
     )
@@ -79,10 +75,16 @@ def budgets_of(
             margin_bytes=_margin(device, profile) if margin_bytes is None else margin_bytes,
             holders=_others(device.holders, ours),
             unseen_bytes=device.unseen_bytes,
+            unified=device.unified,
         )
         for device in devices
     )
-    return Budgets((memory, *others), shared)
+    return Budgets((memory, *others))
+
+
+def _must_have(part: MemoryPart) -> int:
+    """What is expected; of weights in the machine's memory the least: pages of files that are read no more can go."""
+    return part.low_bytes if (part.device, part.kind) == (HOST, "weights") else part.size_bytes
 
 
 def _margin(device: Device, profile: MemoryProfile) -> int:

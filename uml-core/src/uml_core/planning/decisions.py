@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from uml_core.planning.choice import Choice
+from uml_core.planning.choice import BASE, Choice
 from uml_core.planning.scoping import COARSE, target_of
+from uml_core.planning.setting import Tier
 from uml_core.planning.subject import Subject
 from uml_core.types import HOST, Decision, Knob, Placement
 
@@ -50,18 +51,26 @@ class Decisions:
     def _why_there(self) -> str:
         seen, devices = self.subject.seen, self._place.devices
         if not seen:
-            return "the engine, as it is installed, finds no accelerator here that it can use"
+            return self._why_unseen()
         if not devices:
             return "no layer fits into what is free elsewhere" if self.choice.fits else "nothing else has more room"
         if len(devices) > 1:
             return "one of them alone has too little room"
         return "it has the most room, and one is enough" if len(seen) > 1 else "it is the accelerator of this machine"
 
+    def _why_unseen(self) -> str:
+        if not self.subject.unseen:
+            return "no accelerator was found here"
+        name = self.subject.chosen.backend.name
+        lacking = (one.problem or f"'{name}', as its engine is installed, can't use it" for one in self.subject.unseen)
+        told = (f"{one.name} ({one.id}): {why}" for one, why in zip(self.subject.unseen, lacking, strict=True))
+        return "; ".join(told)
+
     def _layers(self) -> Iterator[Decision]:
         knobs, place, every = self.subject.knobs, self._place, self.subject.blocks + 1
         if place.devices:
             pinned = knobs.said("gpu_layers") is not None
-            whole = "all, for the fastest place has room" if place.gpu_layers >= every else "as many as have room"
+            whole = "all of them have room" if place.gpu_layers >= every else "as many as have room"
             reason = self.subject.said.why(*knobs.names("gpu_layers")) if pinned else whole
             yield Decision(what="gpu_layers", value=f"{place.gpu_layers} of {every}", reason=reason, pinned=pinned)
         if place.cpu_experts:
@@ -85,6 +94,8 @@ class Decisions:
     def _why_context(self, tokens: int, target: int) -> str:
         if not self.choice.fits:
             return "the least that is worth a load"
+        if tokens == BASE < target and self.subject.devices and self.choice.tier is not Tier.ALL:
+            return f"more would take layers off the device; {target} would be aimed for if all fitted there"
         if tokens < target:
             return f"the most that has room; {target} would be aimed for"
         if target == self.subject.model.context_length:

@@ -70,8 +70,8 @@ class Drafting:
         """
         draft = self._best(variants)
         plan = self._plan(draft)
-        if draft.choice.fits and self._worth_asking(draft, thorough=thorough):
-            draft, plan = self._exact(draft, plan)
+        if draft.choice.fits and draft.subject.settings.memory.probe:
+            draft, plan = self._exact(draft, plan, thorough=thorough)
         return plan if draft.choice.fits else self._refused(draft, plan, variants)
 
     def _best(self, variants: Sequence[StoredModel]) -> Draft:
@@ -82,15 +82,14 @@ class Drafting:
                 break
         return max(drafts, key=lambda one: one.score)
 
-    def _worth_asking(self, draft: Draft, *, thorough: bool) -> bool:
-        subject = draft.subject
-        tight = subject.budgets.share(draft.choice.sized.estimate) > TIGHT
-        return subject.settings.memory.probe and (thorough or tight)
+    def _exact(self, draft: Draft, plan: Plan, *, thorough: bool) -> tuple[Draft, Plan]:
+        """Put what the engine says in the formula's place; one step down if it doesn't fit, and not asked again.
 
-    def _exact(self, draft: Draft, plan: Plan) -> tuple[Draft, Plan]:
-        """Put what the engine says in the formula's place; one step down if it doesn't fit, and not asked again."""
+        Where there's room enough it isn't asked, but what it said before, of a plan that was shown, counts.
+        """
         subjects, subject, choice = self._subjects, draft.subject, draft.choice
-        exact = PROBES.ask(subjects.plugins, plan, subjects.host)
+        worth_it = thorough or subject.budgets.share(choice.sized.estimate) > TIGHT
+        exact = PROBES.ask(subjects.plugins, plan, subjects.host) if worth_it else PROBES.known(plan)
         if exact is None:
             return draft, plan
         estimate = choice.sized.estimate.replaced(exact.parts)

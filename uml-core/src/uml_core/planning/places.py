@@ -79,18 +79,22 @@ class Places:
         """Each device filled before the next one gets any: where that doesn't fit, nothing does."""
         dealt: Split = ()
         for device in group[:-1]:
-            left = step.gpu_layers - int(sum(dealt))
-            tries = [(*dealt, float(count), *(0.0,) * (len(group) - len(dealt) - 2)) for count in range(left, -1, -1)]
-            settings = [_placed(setting, step, group, (*some, step.gpu_layers - sum(some))) for some in tries]
-            most = first(settings, partial(self._if_roomy, devices=(device,)))
+            counts = range(step.gpu_layers - int(sum(dealt)), -1, -1)
+            most = first(counts, partial(self._dealt, dealt, device, step, group, setting))
             if most is None:
                 return None
             dealt = most.placement.split[: len(dealt) + 1]
-        rest = step.gpu_layers - sum(dealt)
-        return self._if_roomy(_placed(setting, step, group, (*dealt, rest)), devices=group)
+        last = _placed(setting, step, group, (*dealt, step.gpu_layers - sum(dealt)))
+        return last if self._have_room(last, group) else None
 
-    def _if_roomy(self, setting: Setting, *, devices: Group) -> Setting | None:
-        return setting if self._have_room(setting, devices) else None
+    def _dealt(
+        self, dealt: Split, device: str, step: Step, group: Group, setting: Setting, count: int
+    ) -> Setting | None:
+        """*setting* with so many layers on *device*, after those that are dealt, and the rest on the last one."""
+        between = (0.0,) * (len(group) - len(dealt) - 2)
+        split = (*dealt, float(count), *between, step.gpu_layers - sum(dealt) - count)
+        placed = _placed(setting, step, group, split)
+        return placed if self._have_room(placed, (device,)) else None
 
     def _have_room(self, setting: Setting, devices: Group) -> bool:
         over = self._budgets.over(self._sizer.estimate(setting))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from attrs import frozen
@@ -18,7 +18,7 @@ from uml_core.planning.threads import default_pair
 from uml_core.plugins import Plugins
 from uml_core.registry import Registry
 from uml_core.settings import Settings
-from uml_core.types import HOST, LoadRequest, Plan, StoredModel
+from uml_core.types import LoadRequest, Plan
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -37,7 +37,6 @@ class Planner:
         *,
         allow_path: bool = False,
         freed: Mapping[str, int] = NOTHING,
-        freed_bytes: int = 0,
     ) -> Plan:
         """Decide how to load what *request* asks for; what it leaves open is as ``uml.toml`` says for that model.
 
@@ -46,8 +45,7 @@ class Planner:
         :raises InsufficientMemoryError: it doesn't fit, and *request* doesn't force it; its ``plan`` says what would
         :raises UMLError: it can't be done: the model, the backend or an option is the reason
         """
-        there = {**freed, HOST: freed.get(HOST, 0) + freed_bytes}
-        plan = self.draft(request, allow_path=allow_path, freed=there)
+        plan = self.draft(request, allow_path=allow_path, freed=freed)
         if plan.memory is not None and plan.memory.problem and not plan.memory.forced:
             raise refusal(plan)
         return plan
@@ -65,7 +63,7 @@ class Planner:
         :param thorough: it will be shown: the engine is asked although there is room enough, and so is who holds memory
         :raises UMLError: it can't be done: the model, the backend or an option is the reason
         """
-        variants = self._variants(request.model, allow_path=allow_path)
+        variants = self.registry.variants(request.model, allow_path=allow_path)
         host = probe_host(holders=thorough)
         subjects = Subjects(
             plugins=self.plugins,
@@ -76,11 +74,6 @@ class Planner:
             freed=freed,
         )
         return Drafting(subjects).plan(variants, thorough=thorough)
-
-    def _variants(self, ref: str, *, allow_path: bool) -> Sequence[StoredModel]:
-        if hasattr(self.registry, "variants"):
-            return self.registry.variants(ref, allow_path=allow_path)
-        return [self.registry.find(ref, allow_path=allow_path)]
 
     def backends(self, ref: str, *, allow_path: bool = False) -> list[Candidate]:
         """What every backend says of a model: the best first, with the reason; at the end those that can't load it.

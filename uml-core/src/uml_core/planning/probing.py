@@ -22,12 +22,14 @@ class Probes:
         self._known: dict[tuple[object, ...], MemoryEstimate | None] = {}
         self._lock = threading.Lock()
 
+    def known(self, plan: Plan) -> MemoryEstimate | None:
+        """What was said of this very plan before."""
+        return self._known.get(_key(plan))
+
     def ask(self, plugins: Plugins, plan: Plan, host: HostInfo) -> MemoryEstimate | None:
         """The parts that the plan's backend knows, None if it knows none, or has failed to tell within 15 seconds."""
-        key = _key(plan)
-        with self._lock:
-            if key in self._known:
-                return self._known[key]
+        if (key := _key(plan)) in self._known:
+            return self._known[key]
         found = _asked(plugins, plan, host)
         with self._lock:
             while len(self._known) >= KEPT:

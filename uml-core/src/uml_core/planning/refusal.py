@@ -8,7 +8,7 @@ from typing import Any
 from uml_core.errors import InsufficientMemoryError
 from uml_core.inspection.file import shown
 from uml_core.planning.budgets import Budgets
-from uml_core.planning.sizes import gigabytes, place
+from uml_core.planning.sizes import amount, amounts, place
 from uml_core.types import Budget, MemoryEstimate, Plan
 
 MOST_HOLDERS = 5
@@ -16,15 +16,13 @@ MOST_HOLDERS = 5
 
 def problem_of(model_id: str, context_length: int, estimate: MemoryEstimate, budgets: Budgets) -> str:
     """``'X' with 8192 tokens of context needs 9.1 GB of memory, and 7.4 GB can be used``; empty if it fits."""
-    lacking = [
-        f"{gigabytes(budgets.needs(estimate, budget.device))} GB of {place(budget)}, and {_room(budget)}"
-        for budget in budgets
-        if budget.device in budgets.over(estimate)
-    ]
+    over = budgets.over(estimate)
+    lacking = [_lacking(budget, budgets.needs(estimate, budget.device)) for budget in budgets if budget.device in over]
     if not lacking:
         return ""
+    needs = ", and ".join(lacking[0]) if len(lacking) == 1 else " and ".join(f"{one} ({room})" for one, room in lacking)
     context = f" with {context_length} tokens of context" if estimate.bytes_of("kv_cache") else ""
-    return f"'{shown(model_id)}'{context} needs {'; '.join(lacking)}"
+    return f"'{shown(model_id)}'{context} needs {needs}"
 
 
 def way_out(would_fit: Mapping[str, Any]) -> str:
@@ -53,21 +51,20 @@ def refusal(plan: Plan) -> InsufficientMemoryError:
     return error
 
 
-def _room(budget: Budget) -> str:
-    if budget.budget_bytes:
-        return f"{gigabytes(budget.budget_bytes)} GB can be used"
-    return "nothing of it is free"
+def _lacking(budget: Budget, needs_bytes: int) -> tuple[str, str]:
+    needs, room = amounts(needs_bytes, budget.budget_bytes)
+    return f"{needs} of {place(budget)}", f"{room} can be used" if budget.budget_bytes else "nothing of it is free"
 
 
 def _lines(budget: Budget, estimate: MemoryEstimate) -> Iterator[str]:
     there = estimate.on(budget.device)
-    parts = ", ".join(f"{part.kind.replace('_', ' ')} {gigabytes(part.size_bytes)}" for part in there)
-    needs = f"{gigabytes(estimate.bytes_on(budget.device))} GB needed ({parts})" if parts else "nothing needed"
-    freed = f" + {gigabytes(budget.freed_bytes)} that will be freed" if budget.freed_bytes else ""
-    free = f"{gigabytes(budget.free_bytes)} GB free{freed} - {gigabytes(budget.margin_bytes)} kept free"
-    yield f"{place(budget)}: {needs}; {free} of {gigabytes(budget.total_bytes)}"
-    held = [f"{one.name} (pid {one.pid}) {gigabytes(one.held_bytes)} GB" for one in budget.holders[:MOST_HOLDERS]]
+    parts = ", ".join(f"{part.kind.replace('_', ' ')} {amount(part.size_bytes)}" for part in there)
+    needs = f"{amount(estimate.bytes_on(budget.device))} needed ({parts})" if parts else "nothing needed"
+    freed = f" + {amount(budget.freed_bytes)} that will be freed" if budget.freed_bytes else ""
+    free = f"{amount(budget.free_bytes)} free{freed} - {amount(budget.margin_bytes)} kept free"
+    yield f"{place(budget)}: {needs}; {free} of {amount(budget.total_bytes)}"
+    held = [f"{one.name} (pid {one.pid}) {amount(one.held_bytes)}" for one in budget.holders[:MOST_HOLDERS]]
     if budget.unseen_bytes:
-        held.append(f"{gigabytes(budget.unseen_bytes)} GB by processes not visible from here")
+        held.append(f"{amount(budget.unseen_bytes)} by processes not visible from here")
     if held:
         yield f"{place(budget)} is held by: {', '.join(held)}"

@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from uml_core.errors import InvalidOptionsError
 from uml_core.settings import ModelSettings
-from uml_core.types import HOST, BackendInfo, Knob, LoadRequest, ModelCard
+from uml_core.types import BackendInfo, Knob, LoadRequest, ModelCard
 
 PARALLEL = 64
 MEANS: Mapping[str, tuple[Knob, ...]] = {
@@ -22,9 +22,13 @@ WORDS = ("context_length", "parallel", "device", "cache_type")
 
 @frozen(kw_only=True)
 class Said:
-    """What was said: None, or an option that isn't there, is open. ``asked`` has what the request itself said."""
+    """What was said: None, or an option that isn't there, is open. ``asked`` has what the request itself said.
+
+    ``aim`` are the tokens of context to come as near to as there is room for, where that was said and left open since.
+    """
 
     context_length: int | None = None
+    aim: int | None = None
     parallel: int | None = None
     device: str | None = None
     cache_type: str | None = None
@@ -38,6 +42,8 @@ class Said:
     def without(self, *names: str) -> Said:
         """The same with these words and options left open."""
         words: dict[str, Any] = {name: None for name in names if name in WORDS}
+        if "context_length" in words:
+            words["aim"] = self.context_length
         return evolve(self, **words, options={name: one for name, one in self.options.items() if name not in names})
 
 
@@ -47,7 +53,7 @@ def said_of(request: LoadRequest, own: ModelSettings, *, backend: BackendInfo, m
     The options of that table were written for the model's backend, if it has one; where the request says core's word
     for the same thing, they don't count.
 
-    :raises InvalidOptionsError: the context or the number of sequences is out of range, or the request says two things
+    :raises InvalidOptionsError: the context or the number of sequences is out of range
     """
     written = own.options if own.backend in (None, backend.name) else {}
     hidden = {backend.knobs.get(knob) for word, knobs in MEANS.items() if getattr(request, word) for knob in knobs}
@@ -55,7 +61,6 @@ def said_of(request: LoadRequest, own: ModelSettings, *, backend: BackendInfo, m
     parallel = own.parallel if request.parallel is None else request.parallel
     _require_context(context, model)
     _require_parallel(parallel, backend)
-    _require_one_place(request, backend)
     return Said(
         context_length=context,
         parallel=parallel,
@@ -85,14 +90,4 @@ def _require_parallel(asked: int | None, backend: BackendInfo) -> None:
             f"parallel is {asked}, but '{backend.name}' answers no more than {backend.parallel} at once; ask for "
             "fewer, or for another backend",
             param="parallel",
-        )
-
-
-def _require_one_place(request: LoadRequest, backend: BackendInfo) -> None:
-    layers = request.options.get(backend.knobs.get("gpu_layers", ""))
-    if request.device == HOST and layers:
-        raise InvalidOptionsError(
-            f"device is '{HOST}', but the option '{backend.knobs['gpu_layers']}' asks for layers elsewhere; say one of "
-            "them",
-            param="device",
         )

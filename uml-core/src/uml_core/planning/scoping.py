@@ -60,7 +60,7 @@ def split_of(subject: Subject, groups: tuple[Group, ...]) -> tuple[float, ...]:
 
 def target_of(subject: Subject) -> int:
     """Tokens of context that are aimed for."""
-    wanted = subject.said.context_length or subject.profile.context_length
+    wanted = subject.said.context_length or subject.said.aim or subject.profile.context_length
     return min(subject.model.context_length or wanted, wanted)
 
 
@@ -77,7 +77,7 @@ def _together(subject: Subject, kind: str, main: int | None) -> Iterator[Group]:
 
 def _contexts(subject: Subject) -> Iterator[int]:
     target = target_of(subject)
-    yield target
+    yield target  # also one that no whole number of cells makes
     if subject.said.context_length is None and subject.model.shape is not None:
         yield from range((target - 1) // CELLS * CELLS, LEAST - 1, -CELLS)
 
@@ -131,7 +131,12 @@ def _takes(layer: Layer) -> bool:
 def _steps(subject: Subject) -> Iterator[Step]:
     """From all on devices to nothing there: the experts leave first, then whole layers, the first ones first."""
     every, knobs = subject.blocks + 1, subject.knobs
-    said = None if subject.said.device == HOST else knobs.said("gpu_layers")
+    said = knobs.said("gpu_layers")
+    if subject.said.device == HOST and subject.seen and said:
+        (name,) = knobs.names("gpu_layers")
+        raise InvalidOptionsError(
+            f"device is '{HOST}', but the option '{name}' asks for layers elsewhere; say one of them", param="device"
+        )
     if not subject.devices or said == 0:
         yield Step()
         return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from uml_core.planning.choice import Choice
+from uml_core.planning.choice import BASE, Choice
 from uml_core.planning.first import first
 from uml_core.planning.places import Places
 from uml_core.planning.scoping import groups_of, scope_of, split_of
@@ -39,7 +39,7 @@ class Search:
         contexts = self._scope.context_lengths
         for roomy in ([one for one in contexts if one >= self._scope.usable], contexts):
             for tier in reversed(Tier):
-                if found := self._in(self._steps[tier], roomy):
+                if found := self._in(self._steps[tier], self._worth(tier, roomy)):
                     return Choice(setting=found, tier=tier, sized=self._sizer.at(found))
         return None
 
@@ -49,6 +49,12 @@ class Search:
         least = self._setting(scope.context_lengths[-1], scope.cache_types[-1], scope.parallels[-1])
         found = self._places.nearest(scope.steps, least)
         return Choice(setting=found, tier=Tier.LESS, sized=self._sizer.at(found), fits=False)
+
+    def _worth(self, tier: Tier, contexts: Sequence[int]) -> Sequence[int]:
+        """Beyond a context to work with, no layer is taken off a device for more of it."""
+        if tier is Tier.ALL or not self._scope.steps[0].gpu_layers or len(contexts) < 2:
+            return contexts
+        return [tokens for tokens in contexts if tokens <= BASE]
 
     def _in(self, steps: Sequence[Step], contexts: Sequence[int]) -> Setting | None:
         scope, fit = self._scope, self._places.fit

@@ -19,7 +19,10 @@ from uml_core.types import HOST, Device, HostInfo, ModelSource, StoredModel
 
 @frozen(kw_only=True)
 class Subject:
-    """What a search is about. ``seen`` are the devices that the engine sees, ``devices`` those it may be put on."""
+    """What a search is about.
+
+    ``seen`` are the devices that the engine can use, ``devices`` those of them that may be, ``unseen`` all others here.
+    """
 
     stored: StoredModel
     model: ModelSource
@@ -30,6 +33,7 @@ class Subject:
     budgets: Budgets
     sizer: Sizer
     seen: tuple[Device, ...]
+    unseen: tuple[Device, ...]
     devices: tuple[Device, ...]
     settings: Settings
 

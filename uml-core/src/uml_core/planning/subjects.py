@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from uml_core.errors import UMLError
 from uml_core.planning.budgets import Budgets, budgets_of
 from uml_core.planning.knobs import Knobs
-from uml_core.planning.learned_memory import device_names, engine_of, how_of, learned
+from uml_core.planning.learned_memory import Lessons, device_names, engine_of, how_of
 from uml_core.planning.measured import profiles_here, speeds
 from uml_core.planning.memory_profile import MIB, MemoryProfile, profile_for
 from uml_core.planning.options import plugin_settings
@@ -81,6 +81,7 @@ class Subjects:
             budgets=self._budgets(devices, profile),
             sizer=Sizer(model, self._learn(model, chosen)),
             seen=seen,
+            unseen=tuple(device for device in self.host.devices if device not in seen),
             devices=devices,
             settings=self.settings,
         )
@@ -90,9 +91,11 @@ class Subjects:
         ranked: list[tuple[float, int, str, StoredModel]] = []
         for stored in variants:
             try:
-                ranked.append((-quality(self.registry.card(stored)), stored.size_bytes, stored.id, stored))
+                card = self.registry.card(stored)
             except UMLError as error:
                 errors.append(error)
+            else:
+                ranked.append((-quality(card), card.size_bytes, stored.id, stored))
         return [stored for *_, stored in sorted(ranked, key=lambda one: one[:3])]
 
     def _chosen(self, stored: StoredModel, model: ModelSource, own: ModelSettings) -> Selection:
@@ -120,12 +123,16 @@ class Subjects:
         rows = self.registry.records.measurements(backend=backend.name)
         if not rows:
             return lambda estimate, _: (estimate, 0)
-        engine = engine_of(backend, plugin_settings(backend, self.settings))
-        names = device_names(self.host.devices)
+        lessons = Lessons(
+            model=model,
+            backend=backend.name,
+            engine=engine_of(backend, plugin_settings(backend, self.settings)),
+            measurements=rows,
+            devices=device_names(self.host.devices),
+        )
 
         def learn(estimate: MemoryEstimate, setting: Setting) -> tuple[MemoryEstimate, int]:
             how = how_of(setting.context_length, setting.parallel, setting.placement)
-            known = {"model": model, "backend": backend.name, "engine": engine, "how": how}
-            return learned(estimate, measurements=rows, devices=names, **known)  # type: ignore[arg-type]
+            return lessons.corrected(estimate, how)
 
         return learn

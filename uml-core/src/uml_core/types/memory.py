@@ -88,7 +88,8 @@ class Budget:
     """What one device has for a load: ``free_bytes`` now and ``freed_bytes`` that the switch frees, less the margin.
 
     ``freed_bytes`` is what the worker that will be unloaded was measured to hold there. ``holders`` and
-    ``unseen_bytes`` are who holds the rest, without that worker.
+    ``unseen_bytes`` are who holds the rest, without that worker. ``unified``: it shares the machine's memory, so what a
+    load takes there is gone from ``cpu``, too.
     """
 
     device: str
@@ -99,6 +100,7 @@ class Budget:
     margin_bytes: int = 0
     holders: tuple[Holder, ...] = ()
     unseen_bytes: int = 0
+    unified: bool = False
 
     @property
     def budget_bytes(self) -> int:
