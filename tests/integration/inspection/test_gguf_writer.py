@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,15 @@ def test_what_each_layer_weighs(path, reference, architecture):
         assert layer.weight_bytes == sum(mine.values())
         assert layer.expert_bytes == sum(size for name, size in mine.items() if name.endswith("_exps"))
     assert len({id(layer) for layer in shape.layers}) == len(set(shape.layers))
+
+
+def test_the_types_of_matrices(path, reference):
+    """Of those that are multiplied with: not the embedding, nor norms; experts have a third dimension."""
+    types: Counter[str] = Counter()
+    for tensor in reference.tensors:
+        if tensor.name == "output.weight" or (tensor.name.startswith("blk.") and "_exps" not in tensor.name):
+            types[tensor.tensor_type.name] += int(tensor.n_bytes)
+    assert read(path).shape.type_bytes == tuple(sorted(types.items()))
 
 
 @pytest.mark.parametrize("type", [gguf.GGUFType.ADAPTER, gguf.GGUFType.IMATRIX, gguf.GGUFType.MMPROJ])

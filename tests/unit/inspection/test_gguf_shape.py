@@ -383,3 +383,16 @@ def test_only_a_model_that_writes_uses_its_embedding_twice(tmp_path):
 @pytest.mark.parametrize("name", ["blk.2.ffn_up", "blk.x.ffn_up", "blk.-1.ffn_up", "blk.", "a.blk.0.ffn_up", "blk.²."])
 def test_a_tensor_of_no_layer_belongs_to_none(tmp_path, name):
     assert {layer.weight_bytes for layer in weighed(tmp_path, {f"{name}.weight": [64]}).layers} == {0}
+
+
+def test_the_types_of_matrices_are_counted_without_what_is_no_matrix(tmp_path):
+    kinds = {"blk.0.ffn_up.weight": "Q4_0", "blk.1.ffn_up_exps.weight": "Q4_0", "output.weight": "Q8_0"}
+    kinds |= {"token_embd.weight": "F16", "blk.0.attn_k_b.weight": "Q5_0", "blk.0.ffn_gate_inp.bias": "F16"}
+    deep = ("blk.1.ffn_up_exps.weight", "blk.0.attn_k_b.weight")
+    shapes = {name: [64, 2, 3] if name in deep else [64, 2] for name in kinds}
+    metadata = {"general.architecture": "llama", "llama.block_count": 2, "llama.embedding_length": 64}
+    metadata |= {"llama.attention.head_count": 4}
+    tensors = shapes | {"blk.0.attn_norm.weight": [64]}
+    shape = read(write_gguf(tmp_path / "m.gguf", metadata, tensors=tensors, tensor_types=kinds)).shape
+    assert shape
+    assert dict(shape.type_bytes) == {"Q4_0": (2 + 2 * 3) * 2 * 18, "Q8_0": 2 * 2 * 34}

@@ -41,6 +41,7 @@ shapes = st.builds(
     input_bytes=counts,
     output_bytes=counts,
     tied=st.booleans(),
+    type_bytes=st.lists(st.tuples(texts, counts), max_size=3).map(tuple),
     layers=runs.map(lambda runs: tuple(layer for layer, count in runs for _ in range(count))),
 )
 facts = {
@@ -119,6 +120,7 @@ def test_what_a_later_version_adds_is_left_out():
         {"shape": {"layers": [{"count": 60_000}, {"count": 60_000}]}},
         {"shape": {"layers": [{"count": 1, "colour": "red"}]}},
         {"shape": {"layers": 3}},
+        {"shape": {"layers": [], "type_bytes": [["Q4_0"]]}},
     ],
 )
 def test_damaged_text_is_no_card(damage):

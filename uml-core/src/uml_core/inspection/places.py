@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain, repeat
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from uml_core.types import Layer, Shape
 
@@ -13,13 +14,14 @@ from uml_core.types import Layer, Shape
 class Places:
     """Bytes of each layer as they stand in the files, those of experts among them, and of embedding and output.
 
-    ``has_output``: there is an output matrix, or another head in its place.
+    ``has_output``: there is an output matrix, or another head in its place. ``types`` are those of matrices.
     """
 
     layers: tuple[tuple[int, int], ...]
     input_bytes: int = 0
     output_bytes: int = 0
     has_output: bool = False
+    types: Mapping[str, int] = field(factory=dict)
 
 
 def placed(shape: Shape, places: Places, *, tied: bool) -> Shape:
@@ -42,4 +44,5 @@ def placed(shape: Shape, places: Places, *, tied: bool) -> Shape:
         input_bytes=places.input_bytes,
         output_bytes=places.output_bytes,
         tied=tied and bool(places.input_bytes) and not places.has_output,
+        type_bytes=tuple(sorted(places.types.items())),
     )

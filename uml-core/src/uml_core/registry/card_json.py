@@ -48,7 +48,8 @@ def shape_from_json(facts: Mapping[str, Any]) -> Shape:
             raise ValueError(f"no model has {count} layers")
         layer = Layer(**{name: value for name, value in run.items() if name != "count"})
         layers += (known.setdefault(layer, layer),) * count
-    return Shape(**{**facts, "layers": layers})
+    types = tuple((str(type), int(size_bytes)) for type, size_bytes in facts.get("type_bytes", ()))
+    return Shape(**{**facts, "layers": layers, "type_bytes": types})
 
 
 def _layer_to_json(layer: Layer) -> dict[str, Any]:

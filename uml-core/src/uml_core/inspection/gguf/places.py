@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from attrs import field, frozen
+
 from uml_core.inspection.gguf.tensors import Tensor
 from uml_core.inspection.places import Places
 
@@ -15,32 +17,46 @@ OUTPUT_STARTS = ("output", "cls", "dense_2", "dense_3", "dec.output", "enc.outpu
 """With the norm before it and what stands in its place: a classifier, the projections of an embedder."""
 
 LAYER = re.compile(r"(?:enc\.|dec\.)?blk\.(?P<number>[0-9]{1,4})\.")
-
 EXPERTS = re.compile(r"\.ffn_(?:gate_up|gate|up|down)(?:_(?:ch)?exps|\.\d+)\.")
 """The tensors of routed experts, all in one or, in old files, one each; shared ones (``_shexp``) work on each token."""
 
 
+@frozen
+class _Sums:
+    """Bytes by the number of the layer, by the type of matrices, and by name of what is in no layer."""
+
+    weights: Counter[int] = field(factory=Counter)
+    experts: Counter[int] = field(factory=Counter)
+    types: Counter[str] = field(factory=Counter)
+    around: dict[str, int] = field(factory=dict)
+
+    def add(self, number: int, tensor: Tensor) -> None:
+        name, size_bytes = tensor.name, tensor.size_bytes
+        expert = EXPERTS.search(name) is not None
+        if len(tensor.dimensions) == 2 + expert and name.endswith(".weight") and (number >= 0 or name == OUTPUT):
+            self.types[tensor.type] += size_bytes
+        if number < 0:
+            self.around[name] = size_bytes
+            return
+        self.weights[number] += size_bytes
+        if expert:
+            self.experts[number] += size_bytes
+
+
 def places_of(tensors: Iterable[Tensor], layers: int) -> Places:
     """Add up *tensors* by the layer that their name says they belong to."""
-    weights: Counter[int] = Counter()
-    experts: Counter[int] = Counter()
-    around: dict[str, int] = {}
+    sums = _Sums()
     start, number = "?", -1
     for tensor in tensors:
-        name, size_bytes = tensor.name, tensor.size_bytes
-        if not name.startswith(start):  # mostly it is of the same layer as the one before
-            start, number = _layer(name)
-        if number < 0:
-            around[name] = size_bytes
-            continue
-        weights[number] += size_bytes
-        if EXPERTS.search(name):
-            experts[number] += size_bytes
+        if not tensor.name.startswith(start):  # mostly it is of the same layer as the one before
+            start, number = _layer(tensor.name)
+        sums.add(number, tensor)
     return Places(
-        layers=tuple((weights[number], experts[number]) for number in range(layers)),
-        input_bytes=around.get(EMBEDDING, 0),
-        output_bytes=sum(size_bytes for name, size_bytes in around.items() if name.startswith(OUTPUT_STARTS)),
-        has_output=OUTPUT in around,
+        layers=tuple((sums.weights[number], sums.experts[number]) for number in range(layers)),
+        input_bytes=sums.around.get(EMBEDDING, 0),
+        output_bytes=sum(size_bytes for name, size_bytes in sums.around.items() if name.startswith(OUTPUT_STARTS)),
+        has_output=OUTPUT in sums.around,
+        types=sums.types,
     )
 
 
