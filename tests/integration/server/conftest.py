@@ -263,6 +263,9 @@ class SupervisorStandIn:
     def active(self) -> ActiveStandIn | None:
         return ActiveStandIn(plan_of(self.loaded), self.state, leases=self.leases) if self.loaded else None
 
+    async def freed(self) -> dict[str, int]:
+        return {}
+
     def waiting(self) -> list[Waiting]:
         return self.queue
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from attrs import evolve
 
 from uml_core.errors import ModelLoadError, SlotQuarantinedError, UMLError
+from uml_core.host.devices import forget_devices
 from uml_core.host.nvml import Devices
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
@@ -236,6 +237,8 @@ class Slot:
             list(proof.leftover_pids) or "nothing",
             proof.seconds,
         )
+        # What was free on devices a moment ago is not what is free now; it waits for a driver that is being asked.
+        asyncio.get_running_loop().run_in_executor(None, forget_devices)
         self.move(WorkerState.GONE if proof.proven else WorkerState.QUARANTINED, reason)
         if proof.proven:
             self.plan = self.worker = None
