@@ -34,6 +34,21 @@ async def test_the_loaded_model_answers_to_its_names_and_to_none(start_gateway, 
     assert gateway.supervisor.loads == []
 
 
+async def test_a_name_without_a_variant_is_answered_by_the_variant_that_is_loaded(start_gateway, wire):
+    gateway = await start_gateway(wire.bytes(wire.json({})))
+    gateway.registry.write("llm/llm-Q4_0", **{"general.file_type": 2})
+    gateway.registry.write("llm/llm-Q8_0", **{"general.file_type": 7})
+    ids = {model.id for model in gateway.registry.variants("llm")}
+    assert len(ids) == 2
+    for loaded in sorted(ids):
+        gateway.supervisor.loaded = loaded
+        assert (await gateway.chat(model="llm")).status_code == 200
+        assert (gateway.supervisor.loaded, gateway.supervisor.loads) == (loaded, [])
+    (other,) = ids - {loaded}
+    assert (await gateway.chat(model=other)).status_code == 200
+    assert gateway.supervisor.loaded == other
+
+
 async def test_the_loaded_model_is_found_without_a_look_at_the_disk(start_gateway, wire):
     gateway = await start_gateway(wire.bytes(wire.json({})), tables=ALIAS)
     for model in ("org/model", "org/model", "alias", "alias", "alias"):

@@ -47,6 +47,10 @@ class Registry:
             raise ModelNotFoundError("no")
         return StoredModel(id="a", path=self.path / "a", size_bytes=1, store="s")
 
+    def variants(self, ref, *, allow_path=False):
+        self.finds += 1
+        return [StoredModel(id=name, path=self.path / name, size_bytes=1, store="s") for name in (ref, "b")]
+
 
 def card_of(model, **facts):
     return ModelCard(path=model.path, format="f", files=(), size_bytes=1, **facts)
@@ -175,3 +179,16 @@ def test_only_a_whole_model_can_be_loaded():
     cards = [card_of(model), card_of(model, kind="projector"), card_of(model, missing=("m-00002",))]
     assert [Entry(model=model, card=card).loadable for card in cards] == [True, False, False]
     assert not Entry(model=model).loadable
+
+
+async def test_variants_are_found_once(registry):
+    now = [0.0]
+    catalog = Catalog(registry, clock=lambda: now[0])
+    assert await catalog.variants_of("a") == {"a", "b"}
+    assert await catalog.variants_of("a") == {"a", "b"}
+    assert registry.finds == 1
+    now[0] += 3
+    await catalog.variants_of("a")
+    catalog.forget()
+    await catalog.variants_of("a")
+    assert registry.finds == 3

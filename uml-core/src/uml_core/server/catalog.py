@@ -33,6 +33,8 @@ class Models(Protocol):
 
     def find(self, ref: str, *, allow_path: bool = False) -> StoredModel: ...
 
+    def variants(self, ref: str, *, allow_path: bool = False) -> list[StoredModel]: ...
+
 
 @frozen(kw_only=True)
 class Entry:
@@ -97,6 +99,7 @@ class Catalog:
         self._listing: asyncio.Task[Shelf] | None = None
         self._listed_s = 0.0
         self._names: dict[str, tuple[float, str]] = {}
+        self._variants: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def shelf(self) -> Shelf:
         """All models of this machine; who asks during a listing waits for that one.
@@ -124,6 +127,7 @@ class Catalog:
     def forget(self) -> None:
         """Something has changed: what is asked from now on is looked up anew."""
         self._names.clear()
+        self._variants.clear()
         self._listed_s = 0.0
         if self._listing is not None and not self._listing.done():
             self._listing = None  # it may have looked before the change; who waits for it has it all the same
@@ -154,6 +158,20 @@ class Catalog:
             self._names.clear()
         self._names[ref] = (self._clock(), model.id)
         return model.id
+
+    async def variants_of(self, ref: str) -> frozenset[str]:
+        """The ids of all variants of the model that *ref* names without one; else of the one that it names.
+
+        :raises ModelNotFoundError: there is none, or several models
+        """
+        known = self._variants.get(ref)
+        if known is not None and self._clock() < known[0] + KEEP_S:
+            return known[1]
+        ids = frozenset(model.id for model in await asyncio.to_thread(self._registry.variants, ref))
+        if len(self._variants) >= MOST_NAMES:
+            self._variants.clear()
+        self._variants[ref] = (self._clock(), ids)
+        return ids
 
 
 def shelf_of(registry: Models, *, read_s: float) -> Shelf:

@@ -34,7 +34,17 @@ class ModelChoice:
             raise BadRequestError("'model' must be a text", param="model")
         if active is not None and active.plan.model_id == asked:
             return asked
-        return self._loadable(await self._catalog.id_of(asked), active)
+        model = await self._catalog.id_of(asked)
+        return await self._variant_here(asked, model) or self._loadable(model, active)
+
+    async def _variant_here(self, ref: str, model: str) -> str | None:
+        """Which variant of what *ref* names is being loaded, or is; a plan may have taken another than *model*."""
+        active, job = self._supervisor.active(), running_job(self._supervisor)
+        plans = [one.plan for one in (job, active) if one is not None and one.plan is not None]
+        if not plans or plans[0].model_id == model:
+            return None
+        variants = await self._catalog.variants_of(ref)
+        return next((plan.model_id for plan in plans if plan.model_id in variants), None)
 
     def _present(self, active: Active | None) -> str:
         """The model that is there, or on its way."""
