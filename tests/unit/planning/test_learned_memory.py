@@ -140,6 +140,13 @@ def test_weights_that_were_not_read_yet_are_needed_all_the_same():
     assert only(found).low_bytes == 50 * MB
 
 
+def test_what_grows_with_the_context_grows_by_the_ratio_of_what_was_seen_of_it():
+    part = MemoryPart(device="cpu", kind="compute", size_bytes=100 * MB, low_bytes=20 * MB, high_bytes=110 * MB)
+    seen = rows(*[26] * 6, predicted_bytes=20 * MB)
+    found = only(learn(MemoryEstimate(parts=(part,)), seen)[0])
+    assert (found.size_bytes, found.low_bytes, found.high_bytes) == (130 * MB, 26 * MB, 143 * MB)
+
+
 def test_what_of_the_weights_the_system_may_drop_is_not_learned():
     part = MemoryPart(device="cpu", kind="weights", size_bytes=100 * MB, low_bytes=60 * MB, high_bytes=110 * MB)
     same, more, less = (

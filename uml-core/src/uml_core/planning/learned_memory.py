@@ -130,7 +130,7 @@ class _Lesson:
             return part, ()
         if part.kind == "overhead":
             rows = self._any[:NEWEST]
-            return _sized(part, [one.measured_bytes for one in rows], float, OVERHEAD_SPREAD), rows
+            return _sized(part, [one.measured_bytes for one in rows], _absolute, OVERHEAD_SPREAD), rows
         for step, ((spread, kinds), alike) in enumerate(zip(STEPS, self._steps(how), strict=True)):
             if alike and part.kind in kinds:
                 return _moved(part, alike[:NEWEST], spread, by_ratio=step < ENGINE_ONLY), alike[:NEWEST]
@@ -148,28 +148,38 @@ class _Lesson:
 def _moved(part: MemoryPart, alike: Sequence[Measurement], spread: float, *, by_ratio: bool) -> MemoryPart:
     if by_ratio:
         ratios = [one.measured_bytes / one.predicted_bytes for one in alike]
-        return _sized(part, [1.0, *ratios], lambda vote: part.size_bytes * vote, spread)
+        return _sized(part, [1.0, *ratios], lambda size_bytes, vote: size_bytes * vote, spread)
     more = [one.measured_bytes - one.predicted_bytes for one in alike]
-    return _sized(part, [0, *more], lambda vote: part.size_bytes + vote, spread)
+    return _sized(part, [0, *more], lambda size_bytes, vote: size_bytes + vote, spread)
 
 
-def _sized(part: MemoryPart, votes: Sequence[float], size: Callable[[float], float], spread: float) -> MemoryPart:
+def _absolute(_: int, vote: float) -> float:
+    return vote
+
+
+def _sized(part: MemoryPart, votes: Sequence[float], size: Callable[[int, float], float], spread: float) -> MemoryPart:
     """The median of *votes*; few of them all lie within the interval, of many those that are near each other.
 
-    :param size: makes bytes of a vote
+    :param size: makes bytes of predicted bytes and a vote
     """
     middle, low, high = median(votes), min(votes), max(votes)
     if len(votes) > SURE:
         away = 2 * median(abs(vote - middle) for vote in votes)
         low, high = middle - away, middle + away
-    is_mapped = part.kind == "weights" and part.device == HOST
-    size_bytes = max(part.low_bytes if is_mapped else 0, round(size(middle)))
+    size_bytes = max(0, round(size(part.size_bytes, middle)))
     more = round(size_bytes * spread)
-    least = part.low_bytes + max(0, size_bytes - part.size_bytes)
-    return evolve(
+    learned = evolve(
         part,
         size_bytes=size_bytes,
-        low_bytes=least if is_mapped else max(0, min(round(size(low)), size_bytes - more)),
-        high_bytes=max(round(size(high)), size_bytes + more),
+        low_bytes=max(0, min(round(size(part.low_bytes, low)), size_bytes - more)),
+        high_bytes=max(round(size(part.high_bytes, high)), size_bytes + more),
         source="measured",
     )
+    return _not_below(part, learned) if part.kind == "weights" and part.device == HOST else learned
+
+
+def _not_below(part: MemoryPart, learned: MemoryPart) -> MemoryPart:
+    """Weights that may be mapped: the formula's least stands, and what lies above it may still be dropped."""
+    size_bytes = max(part.low_bytes, learned.size_bytes)
+    least = part.low_bytes + max(0, size_bytes - part.size_bytes)
+    return evolve(learned, size_bytes=size_bytes, low_bytes=least, high_bytes=max(learned.high_bytes, size_bytes))

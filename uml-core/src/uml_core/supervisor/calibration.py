@@ -19,7 +19,7 @@ from uml_core.planning.learned_memory import device_names, engine_of, how_of
 from uml_core.supervisor.by_kind import by_kind
 from uml_core.supervisor.look import Sight, look
 from uml_core.supervisor.running import RunningWorker
-from uml_core.types import HOST, BackendInfo, Measurement, MemoryEstimate, Plan
+from uml_core.types import HOST, BackendInfo, Measurement, MemoryEstimate, MemoryPart, Plan
 
 if TYPE_CHECKING:
     from uml_core.registry.records import Records
@@ -105,7 +105,8 @@ class Calibration:
             return
         engine = engine_of(self._books.backends[plan.backend], plan.settings)
         pattern = _pattern(plan, engine=engine, used=used)
-        said = {(part.device, part.kind): part.size_bytes for part in predicted.parts}
+        reach = self._batched / (plan.context_length * plan.parallel) if used else 0.0
+        said = {(part.device, part.kind): _by_now(part, min(reach, 1.0)) for part in predicted.parts}
         names = device_names(sight.devices)
         for part in (part for part, known in found if known):
             one = evolve(
@@ -123,6 +124,16 @@ def _predicted(plan: Plan) -> MemoryEstimate:
     if plan.memory is None:
         return MemoryEstimate()
     return plan.memory.formula if plan.memory.formula.parts else plan.memory.estimate
+
+
+def _by_now(part: MemoryPart, reach: float) -> int:
+    """What was predicted of it by now: calculating takes more of the machine's memory the further the context reaches.
+
+    :param reach: the part of the context that was in use
+    """
+    if part.kind != "compute" or part.device != HOST:
+        return part.size_bytes
+    return part.low_bytes + round((part.size_bytes - part.low_bytes) * reach)
 
 
 def _pattern(plan: Plan, *, engine: str, used: bool) -> Measurement:
