@@ -7,6 +7,8 @@ parameters to DeepSeek's; ``benchmarks/estimate.py`` compares them with real loa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from uml_core.planning.estimate.cache import cells, padded
@@ -23,6 +25,8 @@ TABLE_BYTES, WORD_BYTES = 3_000_000, 300
 """What the tables of a vocabulary take, and each word with its text, its type, and the way to find it."""
 GRAPH_BYTES, BLOCK_BYTES = 2_000_000, 30_000
 """The lists of what is to be calculated, in all and for each block."""
+CUDA_BYTES, CUDA_EXPERT_BYTES, CUDA_LATENT_BYTES = 45_000_000, 140_000_000, 175_000_000
+"""What CUDA's libraries take in the machine's memory for the first batch: more where they need cuBLAS."""
 
 
 @frozen
@@ -80,6 +84,14 @@ class Compute:
         """What the engine keeps in memory of the vocabulary and of the graph, wherever the model lies."""
         words = TABLE_BYTES + self._shape.vocabulary_size * WORD_BYTES
         return words + GRAPH_BYTES + len(self._shape.layers) * BLOCK_BYTES
+
+    def driver_bytes(self, devices: Iterable[str]) -> int:
+        """What the libraries of the devices' driver take in memory once they calculate."""
+        if not any(device.startswith("cuda") for device in devices):
+            return 0
+        if any(layer.kind == "latent" for layer in self._shape.layers):
+            return CUDA_LATENT_BYTES
+        return CUDA_EXPERT_BYTES if self._shape.experts else CUDA_BYTES
 
     def input_bytes(self, *, context_length: int, parallel: int, placement: Placement) -> int:
         """What is made in memory for each batch before it goes to a device: the embedded tokens, and the masks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 from uml_core.planning.estimate.ggml import GgmlRule
 from uml_core.planning.estimate.plain import PlainRule
@@ -10,22 +10,30 @@ from uml_core.types import HOST, MemoryEstimate, MemoryPart, ModelCard, Placemen
 
 PROCESS_BYTES = 60_000_000
 """A worker with nothing loaded: the interpreter or program, and the engine's libraries."""
-DRIVER_BYTES = {"cuda": 500_000_000, "rocm": 500_000_000, "vulkan": 150_000_000}
-"""What an engine's driver takes on a device before anything is loaded there, by the kind of device."""
+DRIVER_BYTES = {"cuda": 630_000_000, "rocm": 630_000_000, "vulkan": 150_000_000}
+"""What an engine's driver takes on a device for itself, by the kind of device (CUDA: measured on an H200)."""
+WORKSPACE_BYTES = 100_000_000
+"""What CUDA's libraries take besides for experts and latent attention."""
 
 
 class Estimator:
     """What loads of *model* take. Made once a model; each question is answered in a fraction of a millisecond."""
 
-    def __init__(self, model: ModelCard, *, backend_overhead_bytes: int | None = None) -> None:
+    def __init__(
+        self, model: ModelCard, *, backend_overhead_bytes: int | None = None, isa: Collection[str] | None = None
+    ) -> None:
         """Read the card.
 
         :param backend_overhead_bytes: what a worker of the backend holds with nothing loaded, if it was measured
+        :param isa: the instruction sets of the processor; None: the usual ones of this machine
         """
         shape = model.shape
         self._process_bytes = PROCESS_BYTES if backend_overhead_bytes is None else backend_overhead_bytes
+        self._workspace = shape is not None and (
+            shape.experts > 0 or any(layer.kind == "latent" for layer in shape.layers)
+        )
         has_layers = model.format == "gguf" and shape is not None and bool(shape.layers)
-        self._rule = GgmlRule(model, shape) if has_layers and shape else PlainRule(model)
+        self._rule = GgmlRule(model, shape, isa) if has_layers and shape else PlainRule(model)
 
     def at(
         self,
@@ -44,12 +52,12 @@ class Estimator:
         parts = [
             *self._rule.parts(context_length=context_length, parallel=parallel, placement=placement),
             MemoryPart.exact(HOST, "overhead", self._process_bytes),
-            *_drivers(placement, device_overhead_bytes),
+            *(_driver(device, device_overhead_bytes, more=self._workspace) for device in placement.devices),
         ]
         return MemoryEstimate(parts=tuple(part for part in parts if part.high_bytes))
 
 
-def _drivers(placement: Placement, measured_bytes: int | None) -> Iterator[MemoryPart]:
-    for device in placement.devices:
-        size_bytes = DRIVER_BYTES.get(device.partition(":")[0], 0) if measured_bytes is None else measured_bytes
-        yield MemoryPart.exact(device, "overhead", size_bytes)
+def _driver(device: str, measured_bytes: int | None, *, more: bool) -> MemoryPart:
+    kind = device.partition(":")[0]
+    usual_bytes = DRIVER_BYTES.get(kind, 0) + (WORKSPACE_BYTES if more and kind == "cuda" else 0)
+    return MemoryPart.exact(device, "overhead", usual_bytes if measured_bytes is None else measured_bytes)

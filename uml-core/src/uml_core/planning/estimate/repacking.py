@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Collection
 
-from uml_core.types import ModelCard
+from uml_core.types import Shape
 
-X86 = {"Q4_0": 1.0, "IQ4_NL": 1.0, "MXFP4": 1.0, "MXFP4_MOE": 1.0, "Q4_K_S": 0.93, "Q4_K_M": 0.8, "Q4_K": 0.8}
-"""The part of a block that is of types which are repacked with AVX2, by the name of the mixture."""
-ARM = X86 | dict.fromkeys(("Q8_0", "Q5_K_S", "Q5_K_M", "Q6_K", "Q4_K_S", "Q4_K_M", "Q4_K"), 1.0)
-"""The same with NEON's dot products."""
+AVX2 = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
+AVX512 = AVX2 | {"Q2_K"}
+NEON = AVX2 | {"Q5_K", "Q6_K", "Q8_0"}
+"""Types of matrices that are repacked with these instructions (ggml's CPU backend)."""
+BITS = {"Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "MXFP4": 4.25, "Q2_K": 2.625, "Q5_K": 5.5, "Q6_K": 6.5625, "Q8_0": 8.5}
 
 
-def repacked_part(model: ModelCard) -> float:
-    """How much of each block is repacked, 0 to 1; a machine without such instructions repacks nothing."""
-    known = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
-    return known.get((model.quantization or "").upper(), 0.0)
+def repacked_bytes(shape: Shape, isa: Collection[str] | None) -> int:
+    """How much there is twice, of layers and output; a processor without such instructions repacks nothing.
+
+    :param isa: the instruction sets of the processor; none: unknown, and the usual ones of this machine count
+    """
+    types = _repacked_types(isa)
+    found = sum(size_bytes for type, size_bytes in shape.type_bytes if type in types)
+    elements = shape.embedding_length * shape.vocabulary_size
+    if shape.tied and elements and any(BITS[type] == shape.input_bytes * 8 / elements for type in types):
+        found += shape.input_bytes  # as the output it is a matrix like the others
+    return found
+
+
+def _repacked_types(isa: Collection[str] | None) -> frozenset[str]:
+    if not isa:
+        isa = ("avx2",) if platform.machine().lower() in ("x86_64", "amd64") else ("neon",)
+    if "neon" in isa:
+        return NEON
+    return AVX512 if "avx512f" in isa else AVX2 if "avx2" in isa else frozenset()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from uml_core.planning.estimate.layout import Span
 from uml_core.planning.estimate.prefix import Prefix
-from uml_core.planning.estimate.repacking import repacked_part
+from uml_core.planning.estimate.repacking import repacked_bytes
 from uml_core.types import HOST, MemoryPart, ModelCard, Placement, Shape
 
 HEADER_BYTES = 36
@@ -16,7 +16,7 @@ HEADER_BYTES = 36
 class Weights:
     """The weights of *model*: the embedding stays in memory, the output layer goes where the last blocks go."""
 
-    def __init__(self, model: ModelCard, shape: Shape) -> None:
+    def __init__(self, model: ModelCard, shape: Shape, isa: Collection[str] | None) -> None:
         count = len(shape.layers)
         self._blocks = Prefix(_block_bytes(model, shape))
         self._experts = Prefix(layer.expert_bytes for layer in shape.layers)
@@ -24,7 +24,8 @@ class Weights:
         self._input_bytes = shape.input_bytes + _other_bytes(model, shape, self._in_blocks)
         self._output_bytes = shape.output_bytes
         self._copied_bytes = shape.input_bytes if shape.tied else 0
-        self._repacked_part = repacked_part(model)
+        self._repacked_bytes = repacked_bytes(shape, isa)
+        self._hybrid = any(layer.state_elements for layer in shape.layers)
 
     def on(self, spans: tuple[Span, ...], placement: Placement) -> Iterator[MemoryPart]:
         """The part of each device; in memory there is a second copy of what is repacked, if no device is there."""
@@ -39,18 +40,17 @@ class Weights:
         yield self._in_memory(spans[0], kept_bytes, placement)
 
     def _in_memory(self, span: Span, kept_bytes: float, placement: Placement) -> MemoryPart:
+        """What is read there, and what is held besides: the system may drop pages that nobody reads any more."""
         size_bytes = round(self._input_bytes + kept_bytes + self._blocks.between(0, span.end))
         size_bytes += self._output_bytes if span.output else 0
-        if placement.devices or not placement.mapped:
-            return MemoryPart.exact(HOST, "weights", size_bytes)
-        copied_bytes = round(self._repacked_part * self._in_blocks)
-        # The system may drop pages of the file that were repacked: nobody reads them again.
+        held_bytes = size_bytes
+        if placement.mapped and not placement.devices:
+            held_bytes += self._repacked_bytes
+        elif placement.mapped and self._hybrid:
+            # Small tensors of each block stay, and the file is mapped from the first to the last of them.
+            held_bytes = round(self._input_bytes + self._in_blocks)
         return MemoryPart(
-            device=HOST,
-            kind="weights",
-            size_bytes=size_bytes + copied_bytes,
-            low_bytes=size_bytes,
-            high_bytes=size_bytes + copied_bytes,
+            device=HOST, kind="weights", size_bytes=held_bytes, low_bytes=size_bytes, high_bytes=held_bytes
         )
 
 
