@@ -9,7 +9,6 @@ from attrs import evolve
 
 from uml_core.errors import BadRequestError, InvalidModelFileError
 from uml_core.host.machine import machine_name
-from uml_core.planning import adviser
 from uml_core.planning.recommendation import recommend
 from uml_core.planning.threads import default_pair
 from uml_core.types import HostInfo, LoadRequest, ModelSource, Profile, Rejected
@@ -24,12 +23,11 @@ GB = 10**9
 def disk(setup, backend, monkeypatch):
     """A planner whose models' cards are as a test says: the files themselves are tiny."""
     (setup.folder / "models/Tiny.gguf").unlink()
-    monkeypatch.setattr("uml_core.planning.recommendation.probe_host", lambda: HOST)
-    monkeypatch.setattr(adviser, "device_names", tuple)
+    monkeypatch.setattr("uml_core.planning.recommendation.probe_host", lambda **_: HOST)
     cards = {}
 
     class Disk:
-        planner = setup.planner(backend("engine"))
+        planner = setup.planner(backend("engine"), memory={"margin_mb": 0})
 
         def add(self, name, size_gb, *, source=None, **rest):
             path = setup.model(name)
@@ -89,7 +87,7 @@ def test_the_most_capable_that_writes_as_fast_as_people_read(disk):
     assert (large.model_id, large.decode_tokens_per_s, large.measured) == ("large", pytest.approx(5), False)
     assert small.reason == (
         "The most capable that writes as fast as you read: 2.0B parameters at 4.8 bits; 20 tokens/s, measured here; "
-        "needs 1.2 of the 8.0 GB that are free"
+        "needs 1.2 GB of the 8.0 GB that can be used"
     )
     assert "40 tokens/s, estimated from 'middle'" in middle.reason
     assert large.reason.startswith(
@@ -125,7 +123,7 @@ def test_why_the_others_are_left_out(disk):
     assert ids(advice) == ["good"]
     assert advice.budget_bytes == 8 * GB
     reasons = why_not(advice)
-    assert reasons["huge"] == "needs 10.4 GB, and 8.0 GB are free"
+    assert reasons["huge"] == "needs 10.4 GB, and 8.0 GB can be used"
     assert reasons["base"] == "has no chat template: it goes on with a text, but was not made to answer"
     assert reasons["embedder"] == "is for feature-extraction, not for text-generation"
     assert reasons["projector"].startswith("'projector' is the projector of a model")
@@ -136,8 +134,8 @@ def test_why_the_others_are_left_out(disk):
 
 def test_what_is_loaded_now_makes_room(disk):
     disk.add("huge", 9)
-    assert ids(disk.advice(freed_bytes=4 * GB)) == ["huge"]
-    assert disk.advice(freed_bytes=100 * GB).budget_bytes == 16 * GB
+    assert ids(disk.advice(freed={"cpu": 4 * GB})) == ["huge"]
+    assert disk.advice(freed={"cpu": 100 * GB}).budget_bytes == 16 * GB
 
 
 def test_only_the_first_ones(disk):
@@ -179,7 +177,8 @@ def test_words_for_tasks(disk, task, found):
 def test_a_model_that_writes_nothing_needs_no_speed(disk):
     (only,) = disk.add("embedder", 0.1, tasks=("feature-extraction",)).advice("embeddings")
     assert (
-        only.reason == "The most capable that fits: 200M parameters at 4.8 bits; needs 0.2 of the 8.0 GB that are free"
+        only.reason
+        == "The most capable that fits: 200M parameters at 4.8 bits; needs 175 MB of the 8.0 GB that can be used"
     )
 
 

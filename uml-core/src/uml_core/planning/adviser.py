@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from uml_core.errors import UMLError
-from uml_core.host.machine import device_names
 from uml_core.inspection.file import shown
 from uml_core.planning.advice import Advice, LeftOut, Recommendation
 from uml_core.planning.expectation import Expectation, Measurement, expected, read_bytes
-from uml_core.planning.measured import profiles_here, speed_of, speeds
-from uml_core.planning.memory_profile import usual_context
+from uml_core.planning.measured import profiles_here, speed_of
 from uml_core.planning.needs import needs_bytes
 from uml_core.planning.option import Option
 from uml_core.planning.reason import reason_of
-from uml_core.planning.selection import Selection, select
+from uml_core.planning.scoping import LEAST
+from uml_core.planning.search import search_of
+from uml_core.planning.sizes import amount
+from uml_core.planning.subject import Subject
+from uml_core.planning.subjects import Subjects
 from uml_core.planning.task import WRITING, Wish
 from uml_core.planning.threads import default_pair
 from uml_core.planning.usable import require_usable
-from uml_core.types import HostInfo, ModelCard, ModelSource, Profile, StoredModel
+from uml_core.types import HostInfo, LoadRequest, ModelCard, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +32,21 @@ if TYPE_CHECKING:
 class Adviser:
     """Advises once, as the machine is now."""
 
-    def __init__(self, planner: Planner, wish: Wish, host: HostInfo, freed_bytes: int) -> None:
+    def __init__(self, planner: Planner, wish: Wish, host: HostInfo, freed: Mapping[str, int]) -> None:
         self._planner = planner
         self._wish = wish
         self._host = host
         self._usual = default_pair(host)
-        self._budget_bytes = min(host.free_memory_bytes + freed_bytes, host.memory_bytes)
+        self._subjects = Subjects(
+            plugins=planner.plugins,
+            registry=planner.registry,
+            settings=planner.settings,
+            request=LoadRequest(model=""),
+            host=host,
+            freed=freed,
+        )
+        usable = [device for device in host.devices if not device.problem]
+        self._budget_bytes = self._subjects.budgets(usable).total_bytes
         self._measurements: list[Measurement] = []
         self._left_out: list[LeftOut] = []
 
@@ -79,20 +90,23 @@ class Adviser:
             return None
 
     def _fitting(self, stored: StoredModel, model: ModelCard) -> Option | None:
-        needs = needs_bytes(model, context_length=usual_context(self._host, self._planner.settings))
+        """What no setting could make fit is not looked at any closer."""
         told = self._wish.why_not(model, model.tasks) if model.tasks else None
-        if told is None and needs > self._budget_bytes:
-            told = f"needs {_gb(needs)} GB, and {_gb(self._budget_bytes)} GB are free"
+        if told is None and model.size_bytes > self._budget_bytes:
+            told = _lacks(needs_bytes(model, context_length=LEAST), self._budget_bytes)
         if told is not None:
             self._leave_out(stored, told)
             return None
-        return self._loadable(stored, self._planner.registry.source(stored), needs)
+        return self._loadable(stored, self._subjects.one(stored))
 
-    def _loadable(self, stored: StoredModel, model: ModelSource, needs: int) -> Option | None:
-        profiles = profiles_here(self._planner.registry, stored.id, model)
-        chosen = self._selection(stored, model, profiles)
+    def _loadable(self, stored: StoredModel, subject: Subject) -> Option | None:
+        model, chosen, search = subject.model, subject.chosen, search_of(subject)
         tasks = model.tasks or (chosen.backend.tasks if chosen.match.tasks is None else chosen.match.tasks)
-        if told := self._wish.why_not(model, tasks):
+        choice, told = search.best(), self._wish.why_not(model, tasks)
+        needs = (choice or search.nearest()).sized.estimate.total_bytes
+        if told is None and choice is None:
+            told = _lacks(needs, subject.budgets.total_bytes)
+        if told is not None:
             self._leave_out(stored, told)
             return None
         return Option(
@@ -100,28 +114,18 @@ class Adviser:
             model=model,
             backend=chosen.backend.name,
             needs_bytes=needs,
-            speed=self._expected(model, chosen.backend.name, profiles),
+            budget_bytes=subject.budgets.total_bytes,
+            speed=self._expected(subject),
             writes=self._wish.task in WRITING or (self._wish.task is None and bool(WRITING.intersection(tasks))),
         )
 
-    def _selection(self, stored: StoredModel, model: ModelSource, profiles: Sequence[Profile]) -> Selection:
-        settings = self._planner.settings
-        own = settings.models.get(stored.id)
-        return select(
-            self._planner.plugins,
-            model,
-            model_id=stored.id,
-            host=self._host,
-            settings=settings,
-            wanted=own.backend if own else None,
-            speeds=speeds(profiles, default=self._usual),
-        )
-
-    def _expected(self, model: ModelCard, backend: str, profiles: Sequence[Profile]) -> Expectation | None:
+    def _expected(self, subject: Subject) -> Expectation | None:
+        backend = subject.chosen.backend.name
+        profiles = profiles_here(self._planner.registry, subject.stored.id, subject.model)
         if measured := speed_of(profiles, backend, default=self._usual):
             return Expectation(tokens_per_s=measured, how="measured")
-        known, has_device = self._measurements, bool(device_names())
-        return expected(model, backend, measurements=known, host=self._host, has_device=has_device)
+        known, has_device = self._measurements, bool(subject.devices)
+        return expected(subject.model, backend, measurements=known, host=self._host, has_device=has_device)
 
     def _measured(self, stored: StoredModel, model: ModelCard) -> Iterator[Measurement]:
         profiles = profiles_here(self._planner.registry, stored.id, model)
@@ -136,7 +140,7 @@ class Adviser:
             model_id=option.stored.id,
             backend=option.backend,
             needs_bytes=option.needs_bytes,
-            budget_bytes=self._budget_bytes,
+            budget_bytes=option.budget_bytes,
             decode_tokens_per_s=speed.tokens_per_s if speed else None,
             measured=speed is not None and speed.how == "measured",
             reason=reason_of(
@@ -146,7 +150,7 @@ class Adviser:
                 writes=option.writes,
                 speed=option.speed,
                 needs_bytes=option.needs_bytes,
-                budget_bytes=self._budget_bytes,
+                budget_bytes=option.budget_bytes,
             ),
         )
 
@@ -154,5 +158,5 @@ class Adviser:
         self._left_out.append(LeftOut(model_id=stored.id, reason=reason))
 
 
-def _gb(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f}"
+def _lacks(needs_bytes: int, budget_bytes: int) -> str:
+    return f"needs {amount(needs_bytes)}, and {amount(budget_bytes)} can be used"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psutil
-from attrs import frozen
+from attrs import evolve, frozen
 
 from uml_core.planning.memory_profile import MemoryProfile
 from uml_core.types import HOST, Budget, Device, Holder, HostInfo, MemoryEstimate, MemoryPart
@@ -19,6 +19,11 @@ class Budgets:
 
     def __iter__(self) -> Iterator[Budget]:
         return iter(self.budgets)
+
+    @property
+    def total_bytes(self) -> int:
+        """All of them together; what shares the machine's memory is no memory more."""
+        return sum(budget.budget_bytes for budget in self.budgets if not budget.unified)
 
     def on(self, device: str) -> Budget:
         """The budget of one device."""
@@ -55,7 +60,7 @@ def budgets_of(
     :param margin_bytes: the margin that ``uml.toml`` says
     """
     freed_there = {device.id: freed.get(device.uuid) or freed.get(device.id, 0) for device in devices}
-    ours = _ours() if host.holders or any(device.holders for device in devices) else frozenset()
+    ours = _ours() if any(freed.values()) else frozenset()
     memory = Budget(
         device=HOST,
         name="memory of this container" if host.limited else "memory",
@@ -87,15 +92,21 @@ def _must_have(part: MemoryPart) -> int:
     return part.low_bytes if (part.device, part.kind) == (HOST, "weights") else part.size_bytes
 
 
+def with_holders(budgets: Iterable[Budget], host: HostInfo, *, freed: Mapping[str, int]) -> tuple[Budget, ...]:
+    """The same, with those who hold the machine's memory as they are found in *host*."""
+    ours = _ours() if any(freed.values()) else frozenset()
+    held = _others(host.holders, ours)
+    return tuple(evolve(one, holders=held) if one.device == HOST else one for one in budgets)
+
+
 def _margin(device: Device, profile: MemoryProfile) -> int:
     return profile.margin_of(device.total_bytes, display=device.display)
 
 
 def _others(holders: Sequence[Holder], ours: frozenset[int]) -> tuple[Holder, ...]:
-    """Without the worker that will be unloaded: what that holds is counted as freed."""
     return tuple(holder for holder in holders if holder.pid not in ours)
 
 
 def _ours() -> frozenset[int]:
-    me = psutil.Process()
-    return frozenset((me.pid, *(child.pid for child in me.children(recursive=True))))
+    """The worker that will be unloaded: what it holds is counted as freed, so it is not named as a holder."""
+    return frozenset(child.pid for child in psutil.Process().children(recursive=True))

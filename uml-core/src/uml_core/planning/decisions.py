@@ -56,7 +56,7 @@ class Decisions:
             return "no layer fits into what is free elsewhere" if self.choice.fits else "nothing else has more room"
         if len(devices) > 1:
             return "one of them alone has too little room"
-        return "it has the most room, and one is enough" if len(seen) > 1 else "it is the accelerator of this machine"
+        return "one is enough, and no other has much more room" if len(seen) > 1 else "it is the accelerator of this machine"
 
     def _why_unseen(self) -> str:
         if not self.subject.unseen:

@@ -20,6 +20,7 @@ class Option:
     model: ModelCard
     backend: str
     needs_bytes: int
+    budget_bytes: int
     speed: Expectation | None
     writes: bool
 

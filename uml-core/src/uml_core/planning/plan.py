@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from uml_core.host import probe_host
+from uml_core.planning.budgets import with_holders
 from uml_core.planning.drafting import Drafting
 from uml_core.planning.measured import profiles_here, speeds
 from uml_core.planning.ranking import Candidate
@@ -73,7 +74,11 @@ class Planner:
             host=host,
             freed=freed,
         )
-        return Drafting(subjects).plan(variants, thorough=thorough)
+        plan = Drafting(subjects).plan(variants, thorough=thorough)
+        if plan.memory is None or plan.memory.fits or thorough:
+            return plan
+        found = with_holders(plan.memory.budgets, probe_host(holders=True), freed=freed)
+        return evolve(plan, memory=evolve(plan.memory, budgets=found))
 
     def backends(self, ref: str, *, allow_path: bool = False) -> list[Candidate]:
         """What every backend says of a model: the best first, with the reason; at the end those that can't load it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uml_core.planning.expectation import Expectation
+from uml_core.planning.sizes import amount
 from uml_core.types import ModelCard
 
 RANKS = ("the most capable", "the next best", "another")
@@ -28,8 +29,8 @@ def reason_of(
     what = f"{rank} that fits" if not writes or speed is None else f"{rank} that writes as fast as you read"
     if slow:
         what = "it fits, but writes slower than you read"
-    said = f"{what}: {_size(model)}; {_speed(speed) if writes else ''}needs {_gb(needs_bytes)} of the "
-    return f"{said[0].upper()}{said[1:]}{_gb(budget_bytes)} GB that are free"
+    said = f"{what}: {_size(model)}; {_speed(speed) if writes else ''}needs {amount(needs_bytes)} of the "
+    return f"{said[0].upper()}{said[1:]}{amount(budget_bytes)} that can be used"
 
 
 def _size(model: ModelCard) -> str:
@@ -57,7 +58,3 @@ def _count(parameters: int) -> str:
             number = parameters / scale
             return f"{number:.0f}{unit}" if number >= 10 else f"{number:.1f}{unit}"
     return str(parameters)
-
-
-def _gb(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f}"

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from uml_core.host import probe_host
 from uml_core.planning.advice import Advice, LeftOut, Recommendation
 from uml_core.planning.adviser import Adviser
 from uml_core.planning.task import wish_of
+from uml_core.types import HOST
 
 if TYPE_CHECKING:
     from uml_core.planning.plan import Planner
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
 __all__ = ("Advice", "LeftOut", "Recommendation", "recommend")
 
 
-def recommend(planner: Planner, *, task: str | None = None, limit: int = 5, freed_bytes: int = 0) -> Advice:
+def recommend(
+    planner: Planner,
+    *,
+    task: str | None = None,
+    limit: int = 5,
+    freed: Mapping[str, int] = NOTHING,
+    freed_bytes: int = 0,
+) -> Advice:
     """Say which models on this disk fit this machine best; reads headers that aren't known yet.
 
     The most capable one that answers at reading speed (7 tokens/s) comes first, by parameters and bits per weight.
 
     :param task: a word such as ``chat`` or ``embeddings``, or a pipeline tag; anything when absent
     :param limit: how many at most; the others are left out with that reason
-    :param freed_bytes: the memory that is free once what is loaded now is unloaded
+    :param freed: bytes that are free once what is loaded now is unloaded: of ``cpu``, and by uuid of devices
     :raises BadRequestError: there is no such task
     """
-    return Adviser(planner, wish_of(task), probe_host(), freed_bytes).advise(limit)
+    there = {**freed, HOST: freed.get(HOST, 0) + freed_bytes}
+    return Adviser(planner, wish_of(task), probe_host(), there).advise(limit)

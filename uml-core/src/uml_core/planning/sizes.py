@@ -18,7 +18,7 @@ def amount(size_bytes: float, *, digits: int = 0) -> str:
 def amounts(one_bytes: int, other_bytes: int) -> tuple[str, str]:
     """Both, with as many digits as it takes to tell them apart."""
     pairs = ((amount(one_bytes, digits=digits), amount(other_bytes, digits=digits)) for digits in range(9))
-    return next((pair for pair in pairs if pair[0] != pair[1] or one_bytes == other_bytes))
+    return next(pair for pair in pairs if pair[0] != pair[1] or one_bytes == other_bytes)
 
 
 def place(budget: Budget) -> str:

@@ -11,7 +11,7 @@ from uml_core.planning.budgets import Budgets, budgets_of
 from uml_core.planning.knobs import Knobs
 from uml_core.planning.learned_memory import Lessons, device_names, engine_of, how_of
 from uml_core.planning.measured import profiles_here, speeds
-from uml_core.planning.memory_profile import MIB, MemoryProfile, profile_for
+from uml_core.planning.memory_profile import MIB, profile_for
 from uml_core.planning.options import plugin_settings
 from uml_core.planning.quality import quality
 from uml_core.planning.said import Said, said_of
@@ -78,8 +78,8 @@ class Subjects:
             said=said,
             knobs=Knobs(chosen.backend, said.options),
             profile=profile,
-            budgets=self._budgets(devices, profile),
-            sizer=Sizer(model, self._learn(model, chosen)),
+            budgets=self.budgets(devices),
+            sizer=Sizer(model, self._learn(model, chosen), isa=self.host.isa),
             seen=seen,
             unseen=tuple(device for device in self.host.devices if device not in seen),
             devices=devices,
@@ -113,8 +113,9 @@ class Subjects:
         by_file = wanted and not self.request.backend
         return evolve(chosen, reason="uml.toml names it for this model") if by_file else chosen
 
-    def _budgets(self, devices: tuple[Device, ...], profile: MemoryProfile) -> Budgets:
-        margin = self.settings.memory.margin_mb
+    def budgets(self, devices: Sequence[Device]) -> Budgets:
+        """What there is for a load, in memory and on *devices*."""
+        margin, profile = self.settings.memory.margin_mb, profile_for(devices, self.settings)
         bytes_free = None if margin is None else margin * MIB
         return budgets_of(self.host, devices, profile, freed=self.freed, margin_bytes=bytes_free)
 
