@@ -17,6 +17,8 @@ from uml_core.types import (
     HostInfo,
     Level,
     LoadRequest,
+    MemoryEstimate,
+    MemoryPart,
     ModelFormat,
     ModelSource,
     ModelStore,
@@ -206,6 +208,20 @@ async def test_hook_uml_cleanup_worker_that_raises_keeps_nothing_from_being_remo
     await core.load_and_unload()
     assert len(raising.cleanups) == 1
     assert list(core.settings.run_folder.glob("launch-*")) == []
+
+
+def test_hook_uml_estimate_memory(make_core):
+    class Knowing(FakeBackend):
+        @hookimpl
+        def uml_estimate_memory(self, plan, host):
+            assert isinstance(host, HostInfo)
+            size = plan.context_length * 1000
+            return MemoryEstimate(parts=(MemoryPart.exact("cpu", "compute", size, source="probe"),))
+
+    core = make_core(Knowing())
+    request = LoadRequest(model=core.model(), context_length=2000)
+    memory = core.planner.draft(request, allow_path=True, thorough=True).memory
+    assert [part.size_bytes for part in memory.estimate.parts if part.source == "probe"] == [2_000_000]
 
 
 def test_hook_uml_tasks(make_core):
