@@ -47,6 +47,21 @@ def test_one_gpu_alone_is_named(options):
     assert not filled.tensor_split
 
 
+@pytest.mark.parametrize(
+    ("options", "shares", "mode"),
+    [
+        ({"tensor_split": [0, 3, 1]}, [3.0, 1.0, 0.0], llama_cpp.LLAMA_SPLIT_MODE_LAYER),
+        ({"tensor_split": [0, 1]}, None, llama_cpp.LLAMA_SPLIT_MODE_NONE),
+        ({"main_gpu": 2}, None, llama_cpp.LLAMA_SPLIT_MODE_NONE),
+    ],
+)
+def test_new_numbers_for_gpus_that_are_seen_alone(monkeypatch, options, shares, mode):
+    monkeypatch.setenv("UML_GPUS", "as the plugin sets it")
+    filled = model_parameters(Options(**options), print)
+    assert (filled.main_gpu, filled.split_mode) == (0, mode)
+    assert (filled.tensor_split[:3] if filled.tensor_split else None) == shares
+
+
 def test_a_mode_that_was_asked_for_stays():
     filled = model_parameters(Options(main_gpu=1, split_mode="layer"), print)
     assert (filled.main_gpu, filled.split_mode) == (1, llama_cpp.LLAMA_SPLIT_MODE_LAYER)

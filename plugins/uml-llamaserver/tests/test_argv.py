@@ -4,12 +4,14 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
-from uml_core.types import Launch, ModelSource, Plan
+from uml_core.types import Launch, ModelSource, Placement, Plan
 from uml_llamaserver import plugin
 from uml_llamaserver.flags import FLAGS, SPLIT, SWITCHES
 from uml_llamaserver.options import Options, Settings
+from uml_llamaserver.server import split
 
 SOURCE = ModelSource(path=Path("/models/org/tiny.gguf"), format="gguf", files=(), size_bytes=1)
 LAUNCH = Launch(generation=1, launch_id="id", host="127.0.0.1", port=18650, token="secret", run_dir=Path("/run/uml"))
@@ -111,3 +113,28 @@ def test_llama_cpp_knows_every_flag():
 def test_without_a_layer_on_a_gpu_the_worker_sees_none(settings, layers, hidden):
     env = plugin.uml_launch_worker(plan=planned(settings, n_gpu_layers=layers), launch=LAUNCH).env
     assert env.get("CUDA_VISIBLE_DEVICES") == env.get("HIP_VISIBLE_DEVICES") == hidden
+
+
+def test_a_gpu_of_several_is_all_that_the_worker_sees():
+    plan = attrs.evolve(
+        planned({"binary": "/opt/llama-server"}, n_gpu_layers=9, tensor_split=[0, 1]),
+        placement=Placement(devices=("cuda:1",)),
+    )
+    command = plugin.uml_launch_worker(plan=plan, launch=LAUNCH)
+    assert command.env["CUDA_VISIBLE_DEVICES"] == command.env["UML_GPUS"] == "1"
+    assert "--split-mode none" in " ".join(command.argv)
+    assert "--main-gpu" not in command.argv
+    assert command.memory("load_tensors:        CUDA0 model buffer size =  7605.33 MiB").device == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "mode", "shares"),
+    [
+        ({"tensor_split": [0, 3, 1]}, 0, None, [3, 1]),
+        ({"tensor_split": [0, 3, 0], "main_gpu": 1}, 0, "none", ()),
+        ({"main_gpu": 2}, 0, "none", ()),
+        ({}, 0, None, []),
+    ],
+)
+def test_new_numbers_for_gpus_that_are_seen_alone(options, first, mode, shares):
+    assert split(options, narrowed=True) == (first, mode, shares)

@@ -35,6 +35,8 @@ class Model:
         :raises ModelLoadError: it does not know such models, or can't make text with them
         """
         c.llama_backend_init()
+        c.llama_supports_gpu_offload()  # now it has looked for GPUs; that there are none is no complaint of this load
+        log.forget()
         self.pointer = c.llama_model_load_from_file(os.fsencode(path), model_parameters(options, progress))
         if self.pointer is None:
             why = log.why()

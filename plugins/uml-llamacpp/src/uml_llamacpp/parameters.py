@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -35,11 +36,13 @@ def model_parameters(options: Options, progress: Callable[[float], None]) -> Any
 
 
 def _split(filled: Any, options: Options) -> None:
-    """Where several GPUs are. A single one is named so that llama.cpp opens none of the others."""
-    shares = options.tensor_split
-    used = [gpu for gpu, share in enumerate(shares) if share] if shares else [options.main_gpu]
+    """Where several GPUs are. Those without a share may not be seen here at all; then the others have new numbers."""
+    first, shares = options.main_gpu, options.tensor_split
+    if "UML_GPUS" in os.environ:
+        first, shares = first and 0, [share for share in shares or () if share]
+    used = [gpu for gpu, share in enumerate(shares) if share] if shares else [first]
     alone = len(used) == 1 and used[0] is not None and options.split_mode is None
-    filled.main_gpu = (used[0] if alone else options.main_gpu) or 0
+    filled.main_gpu = (used[0] if alone else first) or 0
     mode = "none" if alone else options.split_mode
     if mode is not None:
         filled.split_mode = getattr(c, f"LLAMA_SPLIT_MODE_{mode.upper()}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from uml_core import API_VERSION, hookimpl
 from uml_core.host.engine import find_engine
-from uml_core.host.ggml import HIDDEN_DEVICES, accelerators, read_buffer
+from uml_core.host.ggml import View, accelerators, read_buffer
 from uml_core.types import (
     BackendInfo,
     Diagnosis,
@@ -22,7 +24,7 @@ from uml_core.types import (
     WorkerExit,
 )
 from uml_llamacpp.diagnosis import diagnose
-from uml_llamacpp.memory import estimate
+from uml_llamacpp.memory import estimate, read_narrowed
 from uml_llamacpp.options import Options, Settings
 
 uml_api_version = API_VERSION
@@ -41,10 +43,6 @@ KNOBS: Mapping[Knob, str] = {
     "cache_on_device": "offload_kqv",
 }
 ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
-
-
-def environment(plan: Plan) -> Mapping[str, str]:
-    return {**ENVIRONMENT, **(HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {})}
 
 
 @hookimpl
@@ -75,14 +73,19 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
 
 @hookimpl
 def uml_estimate_memory(plan: Plan) -> MemoryEstimate | None:
-    return estimate(plan, environment(plan))
+    view = View.of(plan)
+    return estimate(plan, view, ENVIRONMENT | view.environment(os.environ))
 
 
 @hookimpl
 def uml_launch_worker(plan: Plan) -> WorkerCommand:
     interpreter = str(plan.settings.get("python") or "")
+    view = View.of(plan)
     return WorkerCommand.python(
-        "uml_llamacpp.worker", interpreter=interpreter, env=environment(plan), memory=read_buffer
+        "uml_llamacpp.worker",
+        interpreter=interpreter,
+        env=ENVIRONMENT | view.environment(os.environ),
+        memory=partial(read_narrowed, view) if view.narrowed else read_buffer,
     )
 
 

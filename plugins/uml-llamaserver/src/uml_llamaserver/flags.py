@@ -29,7 +29,7 @@ SWITCHES = {
 SPLIT = ("--main-gpu", "--split-mode", "--tensor-split")
 
 
-def argv(plan: Plan, launch: Launch) -> tuple[str, ...]:
+def argv(plan: Plan, launch: Launch, *, narrowed: bool = False) -> tuple[str, ...]:
     """Everything that llama-server is told; the token goes by file, for others can read argv."""
     threads = plan.options.get("n_threads") or plan.threads
     pairs = {
@@ -44,14 +44,21 @@ def argv(plan: Plan, launch: Launch) -> tuple[str, ...]:
         "--api-key-file": launch.token_file,
     }
     words = [str(word) for pair in pairs.items() for word in pair]
-    return (str(plan.settings["binary"]), *words, "--no-webui", "--no-slots", "--offline", *_chosen(plan))
+    return (
+        str(plan.settings["binary"]),
+        *words,
+        "--no-webui",
+        "--no-slots",
+        "--offline",
+        *_chosen(plan, narrowed=narrowed),
+    )
 
 
-def _chosen(plan: Plan) -> Iterator[str]:
+def _chosen(plan: Plan, *, narrowed: bool) -> Iterator[str]:
     for name, flag in FLAGS.items():
         if (value := plan.options.get(name)) is not None:
             yield from (flag, _word(value))
-    for flag, value in zip(SPLIT, split(plan.options), strict=True):
+    for flag, value in zip(SPLIT, split(plan.options, narrowed=narrowed), strict=True):
         if value:
             yield from (flag, _word(value))
     yield from (flag for (name, wanted), flag in SWITCHES.items() if plan.options.get(name) is wanted)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uml_core import API_VERSION, hookimpl
 from uml_core.host.engine import find_engine
-from uml_core.host.ggml import HIDDEN_DEVICES, accelerators
+from uml_core.host.ggml import View, accelerators
 from uml_core.types import (
     BackendInfo,
     Diagnosis,
@@ -27,7 +28,7 @@ from uml_core.types import (
 )
 from uml_llamaserver.diagnosis import diagnose
 from uml_llamaserver.flags import argv
-from uml_llamaserver.memory import estimate, read_memory
+from uml_llamaserver.memory import estimate, read_memory, read_narrowed
 from uml_llamaserver.options import Options, Settings
 
 uml_api_version = API_VERSION
@@ -54,10 +55,6 @@ ERROR_CODES = {
 }
 
 
-def environment(plan: Plan) -> Mapping[str, str]:
-    return {**ENVIRONMENT, **(HIDDEN_DEVICES if plan.options.get("n_gpu_layers") == 0 else {})}
-
-
 @hookimpl
 def uml_backend_info() -> BackendInfo:
     return BackendInfo(
@@ -82,19 +79,21 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
 
 @hookimpl
 def uml_estimate_memory(plan: Plan) -> MemoryEstimate | None:
-    return estimate(plan, environment(plan))
+    view = View.of(plan)
+    return estimate(plan, view, ENVIRONMENT | view.environment(os.environ))
 
 
 @hookimpl
 def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:
+    view = View.of(plan)
     own = (str(plan.settings.get("python") or sys.executable), "-P", str(SERVER))
     return WorkerCommand(
-        argv=argv(plan, launch) if plan.settings.get("binary") else own,
-        env=environment(plan),
+        argv=argv(plan, launch, narrowed=view.narrowed) if plan.settings.get("binary") else own,
+        env=ENVIRONMENT | view.environment(os.environ),
         accepts="port",
         ready_path="/props",  # its /health answers anybody
         error_codes=ERROR_CODES,
-        memory=read_memory,
+        memory=partial(read_narrowed, view) if view.narrowed else read_memory,
     )
 
 

@@ -84,9 +84,9 @@ def params(engine: Any, launch: dict[str, Any]) -> Any:
     filled.ui = filled.endpoint_slots = False
     filled.cors_origins = ""
     filled.offline = True
-    filled.verbosity = LOUD
     _choose(engine, filled, {name: value for name, value in options.items() if value is not None})
     filled.fit_params = options.get("n_gpu_layers") is None and _has_gpu(engine)  # it reads the model a second time
+    filled.verbosity = USUAL if filled.fit_params else LOUD  # what it tells of the first time would be counted too
     return filled
 
 
@@ -101,16 +101,21 @@ def _choose(engine: Any, filled: Any, options: dict[str, Any]) -> None:
     if options.get("n_cpu_moe"):
         filled.tensor_buft_overrides = EXPERTS % "|".join(map(str, range(options["n_cpu_moe"])))
     filled.no_kv_offload = options.get("kv_offload") is False
-    filled.main_gpu, mode, shares = split(options)
+    filled.main_gpu, mode, shares = split(options, narrowed="UML_GPUS" in os.environ)
     if mode is not None:
         filled.split_mode = engine.llama_split_mode[f"LLAMA_SPLIT_MODE_{mode.upper()}"]
     if shares:
         filled.tensor_split = [*shares, *[0.0] * (len(filled.tensor_split) - len(shares))]
 
 
-def split(options: Mapping[str, Any]) -> tuple[int, str | None, Sequence[float]]:
-    """Where several GPUs are: the first, the mode, the shares. One that is alone is named: no other is opened then."""
+def split(options: Mapping[str, Any], *, narrowed: bool) -> tuple[int, str | None, Sequence[float]]:
+    """Where several GPUs are: the first, the mode, the shares.
+
+    :param narrowed: only those that have a share are seen, under numbers of their own
+    """
     first, mode, shares = options.get("main_gpu"), options.get("split_mode"), options.get("tensor_split") or ()
+    if narrowed:
+        first, shares = first and 0, [share for share in shares if share]
     used = [gpu for gpu, share in enumerate(shares) if share] if shares else [first]
     if mode is None and len(used) == 1 and used[0] is not None:
         return used[0], "none", ()

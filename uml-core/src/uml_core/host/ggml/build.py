@@ -17,9 +17,6 @@ MARKS: dict[DeviceKind, tuple[str, ...]] = {
 }
 """For each kind how the library begins that only such a build has beside it, or is linked with."""
 
-HIDDEN_DEVICES = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": ""}
-"""The environment of a process that is to have none: with no layer on a GPU, ggml would still calculate there."""
-
 
 def accelerators(program: Path) -> tuple[DeviceKind, ...]:
     """The kinds that a program, a shared library or a package's folder can use; none is a build for the CPU alone.
