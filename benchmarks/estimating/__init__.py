@@ -1,0 +1,1 @@
+"""Loads of real models in real processes, each measured kind by kind."""
