@@ -155,16 +155,16 @@ class Inventory:
         self._records.put_profile(profile)
         return profile_view(profile)
 
-    def advice(self, task: str | None = None, *, freed_bytes: int = 0) -> View:
+    def advice(self, task: str | None = None, *, freed: Mapping[str, int] | None = None) -> View:
         """The models that fit this machine best as ``data``, with the reason, the best first; what was ``left_out``.
 
         :param task: what they are for: a word such as ``chat``, or a pipeline tag
-        :param freed_bytes: what unloading the loaded model would free
+        :param freed: as for :meth:`plan`
         :raises BadRequestError: there is no such task
         """
         from uml_core.planning.recommendation import recommend
 
-        advice = recommend(self._planner(), task=task, freed_bytes=freed_bytes)
+        advice = recommend(self._planner(), task=task, freed=freed or {})
         return {
             "object": "list",
             "data": [_named(asdict(one)) for one in advice.recommended],

@@ -13,7 +13,7 @@ from uml_core.server.catalog import Catalog
 from uml_core.server.inventory import Inventory
 from uml_core.server.json import json_response
 from uml_core.server.wish import Name
-from uml_core.types import HOST, Profile
+from uml_core.types import Profile
 
 if TYPE_CHECKING:
     from uml_core.supervisor import Supervisor
@@ -78,6 +78,6 @@ def profiles_router(*, inventory: Inventory, catalog: Catalog, supervisor: Super
         For a `task`: a word such as `chat` or `embeddings`, or a pipeline tag. What is loaded counts as free memory.
         """
         freed = await supervisor.freed()
-        return json_response(await asyncio.to_thread(inventory.advice, task, freed_bytes=freed.get(HOST, 0)))
+        return json_response(await asyncio.to_thread(inventory.advice, task, freed=freed))
 
     return router
