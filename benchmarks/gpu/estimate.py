@@ -3,9 +3,9 @@
     python benchmarks/gpu/estimate.py [--folder /tmp/models] [--only NAME ...] [--markdown FILE]
 
 Models of random weights in the sizes of real ones are written, planned, loaded by the `llamacpp` plugin through a real
-supervisor, and asked a prompt of a full batch; then what was measured stands beside what the plan said before. With
-several devices they are split. In one case another process holds much of the first device, and has to be seen and
-named.
+supervisor, and asked a prompt that fills the context; then what was measured stands beside what the plan said before. With
+several devices visible, one is used if the model fits there. In some cases other processes hold most of the devices:
+they have to be seen and named, and layers go where there is room.
 
 Needs NVIDIA's driver, uml-core and uml-llamacpp with a llama-cpp-python built for CUDA, and the package gguf. Ends with
 1 if a kind is off by more than 5 % and 16 MB, or a total by more than 10 % and 64 MB.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -22,25 +23,29 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
 from uml_core.host import probe_host
+from uml_core.host.devices import forget_devices
 from uml_core.planning import Planner
 from uml_core.planning.exactly import request_of
 from uml_core.server.compose import plugins_of, registry_of, storage_of
 from uml_core.settings import Settings
 from uml_core.supervisor import Supervisor
 from uml_core.testing.random_gguf import write_random_gguf
-from uml_core.types import HostInfo, LoadRequest, MemoryPart, Plan
+from uml_core.types import HOST, Device, HostInfo, LoadRequest, Measurement, MemoryPart, Plan
 
 ALLOCATE = Path(__file__).with_name("allocate.py")
-MB = 10**6
+MB, MIB = 10**6, 1 << 20
+CONTEXT_MIB = 520
+"""What the context of another process takes beside what it asks for."""
 KIND_PART, KIND_BYTES, TOTAL_PART, TOTAL_BYTES = 0.05, 16 * MB, 0.10, 64 * MB
 KINDS = ("weights", "kv_cache", "compute", "overhead")
-MEASURE_S = 30.0
+MEASURE_S = 60.0
 LLAMA = {
     "layers": 16, "width": 2048, "heads": 32, "kv_heads": 8, "head_length": 64, "feed_forward": 8192,
     "vocabulary": 32_000,
@@ -61,14 +66,14 @@ MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 @frozen(kw_only=True)
 class Case:
-    """One load. ``held_mib`` is what another process holds of the first device meanwhile."""
+    """One load. ``left_mib`` is what other processes leave of each device meanwhile; all where nothing is said."""
 
     name: str
     model: str
     context_length: int = 4096
     cache_type: str | None = None
     options: Mapping[str, Any] = field(factory=dict)
-    held_mib: int = 0
+    left_mib: tuple[int, ...] = ()
 
     @property
     def request(self) -> LoadRequest:
@@ -90,7 +95,10 @@ CASES = (
     Case(name="moe, experts on the CPU", model="moe", options={"n_cpu_moe": 6}),
     Case(name="latent, 16k", model="latent", context_length=16_384),
     Case(name="hybrid, 16k", model="hybrid", context_length=16_384),
-    Case(name="llama beside another program", model="llama", held_mib=20_000),
+    Case(name="llama beside another program", model="llama", left_mib=(100_000,)),
+    Case(name="llama, little room", model="llama", left_mib=(6000, 6000)),
+    Case(name="llama, unequal room", model="llama", left_mib=(5700, 6200)),
+    Case(name="moe, little room", model="moe", left_mib=(6500, 5300)),
 )
 
 
@@ -134,71 +142,77 @@ class Rig:
         self.storage = storage_of(self.settings)
         self.registry = registry_of(self.settings, self.plugins, storage=self.storage)
         self.planner = Planner(self.plugins, self.registry, self.settings)
+        self._since = datetime.now(UTC)
 
     async def run(self, supervisor: Supervisor, case: Case) -> Outcome:
-        async with holding(case.held_mib) as pid:
+        async with contextlib.AsyncExitStack() as stack:
+            for device, left in zip(probe_host().devices, case.left_mib, strict=False):
+                await stack.enter_async_context(holding(device, left))
             plan = await asyncio.to_thread(self.planner.draft, case.request, thorough=True)
-            notes = seen_holder(plan, pid) if pid else ()
-            before = self._rows()
             job = await supervisor.load(request_of(plan))
             assert job.plan is not None
             await self._ask(supervisor, job.plan)
-            async with asyncio.timeout(MEASURE_S):
-                while self._rows() <= before or not any(row.used for row in self._measurements()[: self._rows()]):
-                    await asyncio.sleep(0.1)
-            await asyncio.sleep(1.0)
+            await self._measured()
             active = supervisor.active()
             assert active is not None
-            outcome = Outcome(case=case, plan=plan, measured=active.measured, notes=notes)
             await supervisor.unload()
-            return outcome
+            return Outcome(
+                case=case, plan=plan, measured=active.measured, notes=notes_of(plan) if case.left_mib else ()
+            )
+
+    async def _measured(self) -> None:
+        """Wait for the look that follows a full batch."""
+        async with asyncio.timeout(MEASURE_S):
+            while not any(row.used and row.measured > self._since for row in self._measurements()):
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
     async def _ask(self, supervisor: Supervisor, plan: Plan) -> None:
-        """A prompt of a full batch, and a few tokens of an answer."""
-        count = min(plan.placement.batch + 64, plan.context_length - 16)
+        """A prompt that fills the context, and a few tokens of an answer."""
+        count = plan.context_length - 16
+        self._since = datetime.now(UTC)
         body = {"prompt": [number % 900 + 50 for number in range(count)], "max_tokens": 4, "temperature": 0}
         async with supervisor.lease(LoadRequest(model=plan.model_id), "text-generation") as lease:
             answer = json.loads(await (await lease.worker.post("/v1/completions", body)).read())
             lease.prompt_tokens = answer["usage"]["prompt_tokens"]
             lease.completion_tokens = answer["usage"]["completion_tokens"]
 
-    def _measurements(self) -> list[Any]:
+    def _measurements(self) -> list[Measurement]:
         return list(self.registry.records.measurements(backend="llamacpp"))
-
-    def _rows(self) -> int:
-        return len(self._measurements())
 
 
 @asynccontextmanager
-async def holding(mib: int) -> AsyncIterator[int]:
-    """Another process that holds so much of the first device; its pid, 0 for none."""
-    if not mib:
-        yield 0
-        return
+async def holding(device: Device, left_mib: int) -> AsyncIterator[None]:
+    """Another process that leaves so much of *device*."""
+    mib = device.free_bytes // MIB - left_mib - CONTEXT_MIB
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ALLOCATE), str(mib), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        sys.executable, str(ALLOCATE), str(mib), str(device.index), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdout
     assert process.stdin
     said = json.loads(await process.stdout.readline())
     if "error" in said:
         raise SystemExit(f"no memory to hold: {said['error']}")
+    forget_devices()
     try:
-        yield process.pid
+        yield
     finally:
         process.stdin.close()
         await process.wait()
+        forget_devices()
 
 
-def seen_holder(plan: Plan, pid: int) -> tuple[str, ...]:
-    """Whether the plan names the process, or at least says how much somebody holds."""
+def notes_of(plan: Plan) -> tuple[str, ...]:
+    """Who the plan says holds the devices, and where it puts the model."""
     assert plan.memory is not None
-    for budget in plan.memory.budgets:
-        for holder in budget.holders:
-            if holder.pid == pid:
-                return (f"named: {holder.held_bytes / MB:.0f} MB by {holder.name} (pid {pid})",)
-    unseen = sum(budget.unseen_bytes for budget in plan.memory.budgets)
-    return (f"not named; {unseen / MB:.0f} MB by processes not visible from here",)
+    held = [
+        f"{budget.device}: {one.held_bytes / MB:.0f} MB by {one.name} (pid {one.pid})"
+        for budget in plan.memory.budgets
+        for one in budget.holders
+        if budget.device != HOST
+    ]
+    at = plan.placement
+    return *held, f"devices {', '.join(at.devices)}; layers {at.gpu_layers}; split {at.split}; experts {at.cpu_experts}"
 
 
 def report(outcomes: list[Outcome], host: HostInfo) -> tuple[str, int]:
