@@ -10,7 +10,7 @@ import pytest
 
 from uml_core.errors import SettingsError
 from uml_core.host import engine
-from uml_core.host.engine import is_installed
+from uml_core.host.engine import find_engine, is_installed
 
 BOMB = "raise SystemExit('an engine was imported')\n"
 
@@ -32,6 +32,14 @@ def modules(tmp_path: Path, monkeypatch) -> Path:
 def test_an_engine_is_found_without_importing_it(modules, module, found):
     assert is_installed(module) is found
     assert "bomb" not in sys.modules
+
+
+def test_where_an_engine_lies(modules):
+    (modules / "bare").mkdir()
+    assert find_engine("bomb") == modules / "bomb/__init__.py"
+    assert find_engine("bomb.inner") == modules / "bomb/inner.py"
+    assert find_engine("bare") == modules / "bare"
+    assert find_engine("gone") is None
 
 
 def test_what_is_imported_already_is_installed():
@@ -57,6 +65,8 @@ def test_another_interpreter_is_asked_about_its_own_modules(other, modules, monk
     (site(other) / "theirs").mkdir()
     (site(other) / "theirs/__init__.py").write_text(BOMB)
     assert is_installed("theirs", interpreter=python)
+    assert find_engine("theirs", interpreter=python) == site(other) / "theirs/__init__.py"
+    assert find_engine("bomb", interpreter=python) is None
     assert not is_installed("bomb", interpreter=python)
     assert not is_installed("pytest", interpreter=python)
     assert not is_installed("theirs.inner", interpreter=python)
