@@ -216,7 +216,7 @@ class Machine:
     def __init__(self, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
         self._setup = setup
         self._monkeypatch = monkeypatch
-        self._cards: dict[str, ModelSource] = {}
+        self.cards: dict[str, ModelSource] = {}
         self.engine = Backend(
             "engine",
             Match(Level.NATIVE, "made for it", devices=("cuda", "rocm", "metal", "vulkan")),
@@ -238,13 +238,13 @@ class Machine:
         for quantization in quantizations:
             id = f"{name}-{quantization}"
             path = self._setup.model(id)
-            self._cards[id] = sketch.card(path, bits=BITS[quantization], quantization=quantization)
+            self.cards[id] = sketch.card(path, bits=BITS[quantization], quantization=quantization)
         return self
 
     def planner(self, **settings: Any) -> Planner:
         planner = self._setup.planner(self.engine, **settings)
         for ask in ("card", "source"):
-            self._monkeypatch.setattr(planner.registry, ask, lambda stored: self._cards[stored.id])
+            self._monkeypatch.setattr(planner.registry, ask, lambda stored: self.cards[stored.id])
         return planner
 
 

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from uml_core.errors import InsufficientMemoryError, InvalidOptionsError, SettingsError
+from uml_core.planning.exactly import request_of
 from uml_core.planning.memory_profile import PROFILES, profile_for
 from uml_core.settings import Settings, read_settings
 from uml_core.types import Device, LoadRequest
@@ -112,6 +113,11 @@ def test_words_of_the_request_go_before_the_models_own_options(zoo):
             {"device": "cpu", "options": {"n_gpu_layers": 3}},
             "^device is 'cpu', but the option 'n_gpu_layers' asks for layers elsewhere; say one of them$",
         ),
+        (
+            {"options": {"main_gpu": 5}},
+            "^the option 'main_gpu' names no device that may be used; there are: cuda:0, cuda:1$",
+        ),
+        ({"device": "cuda:0", "options": {"tensor_split": [0, 1]}}, "^the option 'tensor_split' names no device that"),
         ({"cache_type": "iq9"}, "^'engine' has no cache of the type 'iq9'; leave it out$"),
         (
             {"cache_type": "f16", "options": {"type_k": "q4_0"}},
@@ -166,6 +172,26 @@ def test_of_nearly_equal_devices_the_first(zoo):
         assert zoo.planner().plan(LoadRequest(model="middle")).placement.devices == ("cuda:0",)
     zoo.host(evolve(host, devices=(evolve(first, free_bytes=16_000 * MIB), evolve(second, free_bytes=20_000 * MIB))))
     assert zoo.planner().plan(LoadRequest(model="middle")).placement.devices == ("cuda:1",)
+
+
+def test_a_model_of_unknown_dimensions_goes_whole_or_not_at_all(zoo):
+    zoo.host("desktop-24gb")
+    planner = zoo.planner()
+    zoo.cards["small-Q8_0"] = evolve(zoo.cards["small-Q8_0"], shape=None)
+    plan = planner.plan(LoadRequest(model="small"))
+    assert (plan.placement.devices, plan.options["n_gpu_layers"]) == (("cuda:0",), -1)
+    assert planner.plan(request_of(plan)).loads_same(plan)
+    zoo.cards["small-Q8_0"] = evolve(zoo.cards["small-Q8_0"], size_bytes=30 * 10**9)
+    plan = planner.plan(LoadRequest(model="small"))
+    assert (plan.placement.devices, plan.options["n_gpu_layers"]) == ((), 0)
+
+
+def test_threads(zoo):
+    zoo.host("desktop-24gb")
+    assert told(zoo.planner(threads=3).plan(LoadRequest(model="small")))["threads"] == ("3", True, "uml.toml says so")
+    planner = zoo.planner()
+    assert told(planner.plan(LoadRequest(model="small", threads=2)))["threads"] == ("2", True, "asked for")
+    assert told(planner.plan(LoadRequest(model="small")))["threads"][:2] == ("7", False)
 
 
 def test_a_backend_that_answers_one_at_a_time(zoo):

@@ -102,6 +102,15 @@ def test_what_was_said_is_not_changed_for_the_engine_either(zoo):
     assert len(zoo.asked) == 1
 
 
+def test_what_would_fit_is_what_fits_as_the_engine_sees_it(zoo):
+    zoo.host("laptop-8gb", free_memory_bytes=8 * GB)
+    said = evolve(MIDDLE, context_length=16384, cache_type="f16")
+    by_formula = zoo.planner(memory={"probe": False}).draft(evolve(said, context_length=32768)).memory.would_fit
+    zoo.says = lambda plan: compute(1_500_000_000)
+    memory = zoo.planner().draft(said).memory
+    assert by_formula["context_length"] > memory.would_fit["context_length"] > 512
+
+
 def test_what_can_not_fit_is_not_asked_about(zoo):
     zoo.host("container-4gb")
     with pytest.raises(InsufficientMemoryError):

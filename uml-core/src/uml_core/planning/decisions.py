@@ -56,7 +56,9 @@ class Decisions:
             return "no layer fits into what is free elsewhere" if self.choice.fits else "nothing else has more room"
         if len(devices) > 1:
             return "one of them alone has too little room"
-        return "one is enough, and no other has much more room" if len(seen) > 1 else "it is the accelerator of this machine"
+        if len(seen) > 1:
+            return "one is enough, and no other has much more room"
+        return "it is the accelerator of this machine"
 
     def _why_unseen(self) -> str:
         if not self.subject.unseen:

@@ -4,56 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from uml_core.planning.choice import BASE, Choice
-from uml_core.planning.decisions import Decisions
-from uml_core.planning.learned import Learned
-from uml_core.planning.measured import profiles_here
+from uml_core.planning.draft import Draft, draft_of
 from uml_core.planning.nearest import Nearest
-from uml_core.planning.options import plugin_settings
 from uml_core.planning.probing import Probes
 from uml_core.planning.refusal import problem_of, way_out
-from uml_core.planning.scoping import scope_of, target_of
-from uml_core.planning.search import search_of
-from uml_core.planning.setting import Tier
-from uml_core.planning.subject import Subject
 from uml_core.planning.subjects import Subjects
-from uml_core.planning.threads import choose, said_pair
-from uml_core.settings import ModelSettings
-from uml_core.types import Decision, MemoryPlan, Plan, StoredModel
+from uml_core.planning.written import plan_of
+from uml_core.types import Decision, Plan, StoredModel
 
 TIGHT = 0.6
 """The part of a budget from which on the engine is asked itself."""
+RISK = Decision(
+    what="force",
+    value="yes",
+    reason="asked for, although it doesn't fit: the machine may become slow, or end this or another program",
+    pinned=True,
+)
 PROBES = Probes()
-
-
-Score = tuple[float, ...]
-
-
-@frozen(kw_only=True)
-class Draft:
-    """One variant, what was chosen for it, and out of how many variants."""
-
-    subject: Subject
-    choice: Choice
-    variants: int = 1
-
-    @property
-    def score(self) -> Score:
-        """What drafts are compared by; one that doesn't fit by how much it lacks, after all those that do."""
-        subject = self.subject
-        if not self.choice.fits:
-            return (-1.0, -sum(subject.budgets.over(self.choice.sized.estimate).values()))
-        usable, size = scope_of(subject).usable, subject.model.size_bytes
-        return self.choice.score(quality=subject.quality, usable=usable, target=target_of(subject), size_bytes=size)
-
-    @property
-    def is_best(self) -> bool:
-        """Whether no variant of less quality can be better."""
-        tokens, target = self.choice.setting.context_length, target_of(self.subject)
-        placed = self.choice.tier is Tier.ALL or not self.subject.seen
-        return self.choice.fits and placed and tokens >= min(target, BASE)
 
 
 class Drafting:
@@ -69,7 +38,7 @@ class Drafting:
         :raises UMLError: no variant can be loaded, whatever the memory
         """
         draft = self._best(variants)
-        plan = self._plan(draft)
+        plan = plan_of(draft, self._subjects)
         if draft.choice.fits and draft.subject.settings.memory.probe:
             draft, plan = self._exact(draft, plan, thorough=thorough)
         return plan if draft.choice.fits else self._refused(draft, plan, variants)
@@ -77,7 +46,7 @@ class Drafting:
     def _best(self, variants: Sequence[StoredModel]) -> Draft:
         drafts: list[Draft] = []
         for subject in self._subjects.of(variants):
-            drafts.append(draft := _draft(subject, len(variants)))
+            drafts.append(draft := draft_of(subject, variants=len(variants)))
             if draft.is_best:
                 break
         return max(drafts, key=lambda one: one.score)
@@ -95,10 +64,10 @@ class Drafting:
         estimate = choice.sized.estimate.replaced(exact.parts)
         if subject.budgets.over(estimate):
             subject.sizer.corrected(choice.setting, estimate)
-            again = _draft(subject, draft.variants)
+            again = draft_of(subject, variants=draft.variants)
         else:
             again = evolve(draft, choice=evolve(choice, sized=evolve(choice.sized, estimate=estimate)))
-        return again, self._plan(again)
+        return again, plan_of(again, subjects)
 
     def _refused(self, draft: Draft, plan: Plan, variants: Sequence[StoredModel]) -> Plan:
         """The plan with the reason why it doesn't fit, and what would."""
@@ -108,71 +77,10 @@ class Drafting:
         fields = Nearest(self._subjects, subject).would_fit(others)
         problem = problem_of(plan.model_id, plan.context_length, memory.estimate, subject.budgets) + way_out(fields)
         forced = self._subjects.request.force
-        risk = Decision(
-            what="force",
-            value="yes",
-            reason="asked for, although it doesn't fit: the machine may become slow, or end this or another program",
-            pinned=True,
-        )
-        decisions = (*plan.decisions, risk) if forced else plan.decisions
+        decisions = (*plan.decisions, RISK) if forced else plan.decisions
         memory = evolve(memory, problem=problem, would_fit=fields, forced=forced)
         return evolve(plan, memory=memory, decisions=decisions)
 
     def _others(self, stored: StoredModel) -> list[StoredModel]:
         models = self._subjects.registry.models()
         return [one for one in models if one.model_name == stored.model_name and one.id != stored.id]
-
-    def _plan(self, draft: Draft) -> Plan:
-        subject, choice, settings = draft.subject, draft.choice, self._subjects.settings
-        stored, chosen, setting = subject.stored, subject.chosen, choice.setting
-        own = settings.models.get(stored.id, ModelSettings())
-        said = said_pair(self._subjects.request, own, settings)
-        profiles = profiles_here(self._subjects.registry, stored.id, subject.model)
-        (threads, spin), better = choose(said, profiles, backend=chosen.backend.name, host=self._subjects.host)
-        reason = f"{chosen.reason}; {better.reason}" if better else chosen.reason
-        return Plan(
-            model_id=stored.id,
-            model=subject.model,
-            backend=chosen.backend.name,
-            tasks=chosen.backend.tasks if chosen.match.tasks is None else chosen.match.tasks,
-            context_length=setting.context_length,
-            parallel=setting.parallel,
-            threads=threads,
-            spin=spin,
-            options=subject.knobs.written(setting.placement, devices=subject.seen, experts=subject.has_experts),
-            settings=plugin_settings(chosen.backend, settings),
-            reason=reason,
-            rejected=chosen.rejected,
-            placement=setting.placement,
-            decisions=(
-                _model(draft),
-                Decision(what="backend", value=chosen.backend.name, reason=chosen.reason),
-                *Decisions(subject, choice).all(),
-                _threads(threads, said[0], better),
-            ),
-            memory=MemoryPlan(
-                profile=subject.profile.name,
-                estimate=choice.sized.estimate,
-                formula=choice.sized.formula,
-                budgets=subject.budgets.budgets,
-                loads=choice.sized.loads,
-            ),
-        )
-
-
-def _draft(subject: Subject, variants: int) -> Draft:
-    search = search_of(subject)
-    return Draft(subject=subject, choice=search.best() or search.nearest(), variants=variants)
-
-
-def _model(draft: Draft) -> Decision:
-    reason = "asked for"
-    if draft.variants > 1:
-        fits = "the best" if draft.choice.fits else "the nearest to fitting"
-        reason = f"{fits} of {draft.variants} variants, for this machine"
-    return Decision(what="model", value=draft.subject.stored.id, reason=reason, pinned=draft.variants == 1)
-
-
-def _threads(threads: int, said: int | None, better: Learned | None) -> Decision:
-    reason = better.reason if better else "a core stays free for the rest of the machine"
-    return Decision(what="threads", value=str(threads), reason="asked for" if said else reason, pinned=bool(said))

@@ -11,6 +11,7 @@ from uml_core.types import BackendInfo, Device, Knob, Placement
 
 ON = {"on": True, "off": False}
 MAPPING = ("auto", "mmap")
+ALL = -1
 
 
 class Knobs:
@@ -61,10 +62,11 @@ class Knobs:
             cache_on_device=self._value("cache_on_device") is not False,
         )
 
-    def written(self, placement: Placement, *, devices: Sequence[Device], experts: bool) -> dict[str, Any]:
+    def written(self, placement: Placement, *, devices: Sequence[Device], blocks: int, experts: bool) -> dict[str, Any]:
         """All options, with *placement* in them; what is the engine's own way anyhow is not written.
 
         :param devices: all that the engine sees here
+        :param blocks: of the model; 0 if nothing is known of them, then it is all of them or none
         :param experts: the model has some
         """
         wanted: dict[Knob, Any] = {
@@ -72,7 +74,7 @@ class Knobs:
             "cache_type_v": self._unusual("cache_type_v", placement.cache_type_v),
         }
         if devices:
-            wanted |= {"gpu_layers": placement.gpu_layers}
+            wanted |= {"gpu_layers": placement.gpu_layers if blocks or not placement.gpu_layers else ALL}
         if placement.devices and experts:
             wanted |= {"cpu_experts": placement.cpu_experts}
         if len(devices) > 1 and placement.devices:

@@ -49,7 +49,7 @@ class Nearest:
         """What a request would have to say so that what *said* leaves open becomes as it fits."""
         old = self.subject
         try:
-            new = self.subjects.told(old.stored, old.model, old.chosen, said)
+            new = evolve(self.subjects.told(old.stored, old.model, old.chosen, said), sizer=old.sizer)
             choice = search_of(new).best()
         except UMLError:
             return {}
@@ -60,7 +60,7 @@ class Nearest:
         """Whether it does, asked again as somebody would who follows the advice."""
         try:
             again = evolve(self.subjects, request=followed(self.subjects.request, fields)).one(self.subject.stored)
-            return search_of(again).best() is not None
+            return search_of(evolve(again, sizer=self.subject.sizer)).best() is not None
         except UMLError:
             return False
 
@@ -95,7 +95,7 @@ def _differences(old: Subject, new: Subject, choice: Choice) -> Fields:
         fields["cache_type"] = place.cache_type_k
     if said.device is not None and new.said.device is None:
         fields["device"] = _device(place)
-    written = new.knobs.written(place, devices=new.seen, experts=new.has_experts)
+    written = new.options(place)
     left = {name: written[name] for name, value in said.options.items() if value not in (None, written[name])}
     return {**fields, "options": left} if left else fields
 

@@ -10,7 +10,6 @@ from uml_core.host import probe_host
 from uml_core.planning.advice import Advice, LeftOut, Recommendation
 from uml_core.planning.adviser import Adviser
 from uml_core.planning.task import wish_of
-from uml_core.types import HOST
 
 if TYPE_CHECKING:
     from uml_core.planning.plan import Planner
@@ -26,7 +25,6 @@ def recommend(
     task: str | None = None,
     limit: int = 5,
     freed: Mapping[str, int] = NOTHING,
-    freed_bytes: int = 0,
 ) -> Advice:
     """Say which models on this disk fit this machine best; reads headers that aren't known yet.
 
@@ -37,5 +35,4 @@ def recommend(
     :param freed: bytes that are free once what is loaded now is unloaded: of ``cpu``, and by uuid of devices
     :raises BadRequestError: there is no such task
     """
-    there = {**freed, HOST: freed.get(HOST, 0) + freed_bytes}
-    return Adviser(planner, wish_of(task), probe_host(), there).advise(limit)
+    return Adviser(planner, wish_of(task), probe_host(), freed).advise(limit)

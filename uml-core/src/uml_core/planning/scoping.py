@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from uml_core.errors import InvalidOptionsError
-from uml_core.planning.places import Group
 from uml_core.planning.setting import Scope, Step
 from uml_core.planning.subject import Subject
-from uml_core.types import HOST, Device, Layer
+from uml_core.types import HOST, Layer
 
 LEAST = 512
 USABLE = 4096
 CELLS = 256
 FINE, COARSE = "f16", "q8_0"
-NEARLY = 0.95
 HEADS = (64, 80, 96, 112, 128, 256)
 """Lengths of heads that flash attention computes everywhere; a cache of whole blocks of numbers needs it."""
 WITHOUT_FLASH = ("grok",)
@@ -36,53 +34,10 @@ def scope_of(subject: Subject) -> Scope:
     )
 
 
-def groups_of(subject: Subject) -> tuple[Group, ...]:
-    """The devices that may be used together: one alone is liked best, that with the most room first.
-
-    Several are of one kind, in the order of the engine.
-    """
-    if shares := subject.knobs.said("split"):
-        used = [device.id for device in subject.devices if device.index < len(shares) and shares[device.index]]
-        return (tuple(used),) if used else ()
-    main = subject.knobs.said("main_device")
-    kinds = dict.fromkeys(device.kind for device in subject.devices)
-    return tuple(dict.fromkeys(group for kind in kinds for group in _together(subject, kind, main)))
-
-
-def split_of(subject: Subject, groups: tuple[Group, ...]) -> tuple[float, ...]:
-    """The shares that somebody said, of the devices that get any."""
-    shares = subject.knobs.said("split")
-    indexes = {device.id: device.index for device in subject.devices}
-    return tuple(float(shares[indexes[device]]) for device in groups[0]) if shares and groups else ()
-
-
 def target_of(subject: Subject) -> int:
     """Tokens of context that are aimed for."""
     wanted = subject.said.context_length or subject.said.aim or subject.profile.context_length
     return min(subject.model.context_length or wanted, wanted)
-
-
-def _together(subject: Subject, kind: str, main: int | None) -> Iterator[Group]:
-    mine = [device for device in subject.devices if device.kind == kind]
-    if main is not None:
-        yield from ((device.id,) for device in mine if device.index == main)
-        return
-    room = {device.id: subject.budgets.on(device.id).budget_bytes for device in mine}
-    strictly = sorted(mine, key=lambda device: -room[device.id])
-    calmly = list(_calm(mine, room))
-    yield from ((device.id,) for device in calmly)
-    for count in range(2, len(mine) + 1) if subject.knobs.has("split") else ():
-        for ranked in (calmly, strictly):
-            yield tuple(device.id for device in sorted(ranked[:count], key=lambda device: device.index))
-
-
-def _calm(devices: Sequence[Device], room: Mapping[str, int]) -> Iterator[Device]:
-    """Those with more room first; of nearly as much the first one, or else a few bytes would change a plan."""
-    left = list(devices)
-    while left:
-        most = max(room[device.id] for device in left)
-        yield (best := next(device for device in left if room[device.id] >= most * NEARLY))
-        left.remove(best)
 
 
 def _contexts(subject: Subject) -> Iterator[int]:

@@ -8,8 +8,9 @@ from attrs import evolve
 
 from uml_core.planning.choice import BASE, Choice
 from uml_core.planning.first import first
+from uml_core.planning.groups import groups_of, split_of
 from uml_core.planning.places import Places
-from uml_core.planning.scoping import groups_of, scope_of, split_of
+from uml_core.planning.scoping import scope_of
 from uml_core.planning.setting import Scope, Setting, Step, Tier
 from uml_core.planning.sizer import Sizer
 from uml_core.planning.subject import Subject

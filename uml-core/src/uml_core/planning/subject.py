@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import frozen
 
 from uml_core.errors import InvalidOptionsError
@@ -14,7 +16,7 @@ from uml_core.planning.said import Said
 from uml_core.planning.selection import Selection
 from uml_core.planning.sizer import Sizer
 from uml_core.settings import Settings
-from uml_core.types import HOST, Device, HostInfo, ModelSource, StoredModel
+from uml_core.types import HOST, Device, HostInfo, ModelSource, Placement, StoredModel
 
 
 @frozen(kw_only=True)
@@ -45,6 +47,10 @@ class Subject:
     @property
     def has_experts(self) -> bool:
         return self.model.shape is not None and any(layer.expert_bytes for layer in self.model.shape.layers)
+
+    def options(self, placement: Placement) -> dict[str, Any]:
+        """The backend's options with *placement* in them."""
+        return self.knobs.written(placement, devices=self.seen, blocks=self.blocks, experts=self.has_experts)
 
     @property
     def quality(self) -> float:
