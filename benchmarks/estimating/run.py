@@ -65,7 +65,7 @@ def _card(model: Path) -> ModelCard:
 
 
 def _predicted(case: Case, empty_bytes: int) -> dict[str, int]:
-    estimator = Estimator(_card(case.model), backend_overhead_bytes=empty_bytes)
+    estimator = Estimator(_card(case.model), backend_overhead_bytes=empty_bytes, serves=case.engine == "xllama")
     estimate = estimator.at(context_length=case.context_length, parallel=case.parallel, placement=case.placement)
     if not case.full:  # only so many tokens were looked back at as were computed
         first = tuple(evolve(part, size_bytes=part.low_bytes) for part in estimate.parts if part.kind == "compute")

@@ -20,12 +20,18 @@ class Estimator:
     """What loads of *model* take. Made once a model; each question is answered in a fraction of a millisecond."""
 
     def __init__(
-        self, model: ModelCard, *, backend_overhead_bytes: int | None = None, isa: Collection[str] | None = None
+        self,
+        model: ModelCard,
+        *,
+        backend_overhead_bytes: int | None = None,
+        isa: Collection[str] | None = None,
+        serves: bool = False,
     ) -> None:
         """Read the card.
 
         :param backend_overhead_bytes: what a worker of the backend holds with nothing loaded, if it was measured
         :param isa: the instruction sets of the processor; None: the usual ones of this machine
+        :param serves: the engine is a server of its own, with slots
         """
         shape = model.shape
         self._process_bytes = PROCESS_BYTES if backend_overhead_bytes is None else backend_overhead_bytes
@@ -33,7 +39,7 @@ class Estimator:
             shape.experts > 0 or any(layer.kind == "latent" for layer in shape.layers)
         )
         has_layers = model.format == "gguf" and shape is not None and bool(shape.layers)
-        self._rule = GgmlRule(model, shape, isa) if has_layers and shape else PlainRule(model)
+        self._rule = GgmlRule(model, shape, isa=isa, serves=serves) if has_layers and shape else PlainRule(model)
 
     def at(
         self,

@@ -14,11 +14,11 @@ from uml_core.types import HOST, MemoryPart, ModelCard, Placement, Shape
 class GgmlRule:
     """The parts of *model*, whose *shape* is known."""
 
-    def __init__(self, model: ModelCard, shape: Shape, isa: Collection[str] | None) -> None:
+    def __init__(self, model: ModelCard, shape: Shape, *, isa: Collection[str] | None, serves: bool) -> None:
         self._blocks = len(shape.layers)
         self._weights = Weights(model, shape, isa)
         self._cache = Cache(shape.layers)
-        self._compute = Compute(shape)
+        self._compute = Compute(shape, serves=serves)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute of each device that has some."""
@@ -43,7 +43,7 @@ class GgmlRule:
     ) -> Iterator[MemoryPart]:
         """Each device takes all that it sets aside; the host what is touched, with vocabulary and graph."""
         room = self._compute.room(context_length=context_length, parallel=parallel, placement=placement)
-        kept = self._compute.kept_bytes + self._compute.driver_bytes(placement.devices)
+        kept = self._compute.kept_bytes(parallel) + self._compute.driver_bytes(placement.devices)
         first, full = room.first, room.full
         if len(dealt) > 1 and not dealt[0].end and not placement.cpu_experts and placement.cache_on_device:
             inputs = self._compute.input_bytes(context_length=context_length, parallel=parallel, placement=placement)

@@ -21,10 +21,15 @@ def repacked_bytes(shape: Shape, isa: Collection[str] | None) -> int:
     """
     types = _repacked_types(isa)
     found = sum(size_bytes for type, size_bytes in shape.type_bytes if type in types)
+    return found + (shape.input_bytes if repacks_output(shape, isa) else 0)
+
+
+def repacks_output(shape: Shape, isa: Collection[str] | None) -> bool:
+    """Whether the embedding, which is the output as well, is repacked as that: then there are two of it anyway."""
     elements = shape.embedding_length * shape.vocabulary_size
-    if shape.tied and elements and any(BITS[type] == shape.input_bytes * 8 / elements for type in types):
-        found += shape.input_bytes  # as the output it is a matrix like the others
-    return found
+    if not shape.tied or not elements:
+        return False
+    return any(BITS[type] == shape.input_bytes * 8 / elements for type in _repacked_types(isa))
 
 
 def _repacked_types(isa: Collection[str] | None) -> frozenset[str]:

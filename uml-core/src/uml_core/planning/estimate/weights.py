@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from uml_core.planning.estimate.layout import Span
 from uml_core.planning.estimate.prefix import Prefix
-from uml_core.planning.estimate.repacking import repacked_bytes
+from uml_core.planning.estimate.repacking import repacked_bytes, repacks_output
 from uml_core.types import HOST, MemoryPart, ModelCard, Placement, Shape
 
 HEADER_BYTES = 36
@@ -24,6 +24,7 @@ class Weights:
         self._input_bytes = shape.input_bytes + _other_bytes(model, shape, self._in_blocks)
         self._output_bytes = shape.output_bytes
         self._copied_bytes = shape.input_bytes if shape.tied else 0
+        self._repacks_output = repacks_output(shape, isa)
         self._repacked_bytes = repacked_bytes(shape, isa)
         self._hybrid = any(layer.state_elements for layer in shape.layers)
 
@@ -43,6 +44,8 @@ class Weights:
         """What is read there, and what is held besides: the system may drop pages that nobody reads any more."""
         size_bytes = round(self._input_bytes + kept_bytes + self._blocks.between(0, span.end))
         size_bytes += self._output_bytes if span.output else 0
+        if not placement.mapped and not placement.devices and self._repacks_output:
+            size_bytes += self._copied_bytes
         held_bytes = size_bytes
         if placement.mapped and not placement.devices:
             held_bytes += self._repacked_bytes
