@@ -10,6 +10,7 @@ from attrs import evolve
 from uml_core import hookimpl
 from uml_core.errors import InsufficientMemoryError
 from uml_core.planning import drafting, probing
+from uml_core.planning.exactly import request_of
 from uml_core.planning.probing import Probes
 from uml_core.types import LoadRequest, MemoryEstimate, MemoryPart
 
@@ -109,6 +110,21 @@ def test_what_would_fit_is_what_fits_as_the_engine_sees_it(zoo):
     zoo.says = lambda plan: compute(1_500_000_000)
     memory = zoo.planner().draft(said).memory
     assert by_formula["context_length"] > memory.would_fit["context_length"] > 512
+
+
+def test_the_engine_may_know_that_it_takes_less(zoo):
+    zoo.host("laptop-8gb", free_memory_bytes=6_075_000_000)
+    planner = zoo.planner()
+    said = evolve(MIDDLE, context_length=4096, cache_type="f16")
+    assert planner.draft(said).memory.problem
+    assert len(zoo.asked) == 1
+    zoo.says = lambda plan: compute(20_000_000)
+    more = planner.plan(evolve(said, context_length=4097))
+    assert more.memory.fits
+    open_plan = planner.plan(MIDDLE)
+    unasked = zoo.planner(memory={"probe": False}).plan(MIDDLE)
+    assert open_plan.context_length > unasked.context_length
+    assert planner.plan(request_of(open_plan)).loads_same(open_plan)
 
 
 def test_what_can_not_fit_is_not_asked_about(zoo):

@@ -10,6 +10,9 @@ from uml_core.planning.search import search_of
 from uml_core.planning.setting import Tier
 from uml_core.planning.subject import Subject
 
+WRONG_BYTES = 150_000_000
+WRONG_PART = 0.15
+"""The formula may be wrong by so much: then the engine is asked, before a load is refused."""
 Score = tuple[float, ...]
 
 
@@ -20,6 +23,18 @@ class Draft:
     subject: Subject
     choice: Choice
     variants: int = 1
+
+    @property
+    def share(self) -> float:
+        """The largest part of a budget that it takes; more than 1 if it doesn't fit."""
+        return self.subject.budgets.share(self.choice.sized.estimate)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so much is lacking that no formula is so wrong."""
+        budgets = self.subject.budgets
+        lacking = budgets.over(self.choice.sized.estimate).items()
+        return any(size > max(WRONG_BYTES, WRONG_PART * budgets.on(device).budget_bytes) for device, size in lacking)
 
     @property
     def score(self) -> Score:

@@ -39,7 +39,7 @@ class Drafting:
         """
         draft = self._best(variants)
         plan = plan_of(draft, self._subjects)
-        if draft.choice.fits and draft.subject.settings.memory.probe:
+        if draft.subject.settings.memory.probe and not draft.is_hopeless:
             draft, plan = self._exact(draft, plan, thorough=thorough)
         return plan if draft.choice.fits else self._refused(draft, plan, variants)
 
@@ -52,21 +52,20 @@ class Drafting:
         return max(drafts, key=lambda one: one.score)
 
     def _exact(self, draft: Draft, plan: Plan, *, thorough: bool) -> tuple[Draft, Plan]:
-        """Put what the engine says in the formula's place; one step down if it doesn't fit, and not asked again.
+        """Put what the engine says in the formula's place, and decide again; it's not asked a second time.
 
         Where there's room enough it isn't asked, but what it said before, of a plan that was shown, counts.
         """
         subjects, subject, choice = self._subjects, draft.subject, draft.choice
-        worth_it = thorough or subject.budgets.share(choice.sized.estimate) > TIGHT
+        worth_it = thorough or draft.share > TIGHT
         exact = PROBES.ask(subjects.plugins, plan, subjects.host) if worth_it else PROBES.known(plan)
         if exact is None:
             return draft, plan
         estimate = choice.sized.estimate.replaced(exact.parts)
-        if subject.budgets.over(estimate):
-            subject.sizer.corrected(choice.setting, estimate)
-            again = draft_of(subject, variants=draft.variants)
-        else:
-            again = evolve(draft, choice=evolve(choice, sized=evolve(choice.sized, estimate=estimate)))
+        subject.sizer.corrected(choice.setting, estimate)
+        again = draft_of(subject, variants=draft.variants)
+        if again.choice.setting == choice.setting:
+            again = evolve(again, choice=evolve(again.choice, sized=evolve(choice.sized, estimate=estimate)))
         return again, plan_of(again, subjects)
 
     def _refused(self, draft: Draft, plan: Plan, variants: Sequence[StoredModel]) -> Plan:
