@@ -3,9 +3,9 @@
     python benchmarks/gpu/estimate.py [--folder /tmp/models] [--only NAME ...] [--markdown FILE]
 
 Models of random weights in the sizes of real ones are written, planned, loaded by the `llamacpp` plugin through a real
-supervisor, and asked a prompt that fills the context; then what was measured stands beside what the plan said before. With
-several devices visible, one is used if the model fits there. In some cases other processes hold most of the devices:
-they have to be seen and named, and layers go where there is room.
+supervisor, and asked a prompt that fills the context; then what was measured stands beside what the plan said before.
+With several devices visible, one is used if the model fits there. In some cases other processes hold most of the
+devices: they have to be seen and named, and layers go where there is room.
 
 Needs NVIDIA's driver, uml-core and uml-llamacpp with a llama-cpp-python built for CUDA, and the package gguf. Ends with
 1 if a kind is off by more than 5 % and 16 MB, or a total by more than 10 % and 64 MB.

@@ -60,7 +60,8 @@ def loaded(plan):
 @pytest.mark.parametrize("options", [{}, {"type_k": "q8_0", "n_ubatch": 128, "flash_attn": True}, {"use_mmap": False}])
 def test_what_is_laid_out_and_told_is_what_is_held(model, options):
     plan = planned(model, **options)
-    (compute,) = plugin.uml_estimate_memory(plan=plan).parts
+    empty_worker, compute = plugin.uml_estimate_memory(plan=plan).parts
+    assert (empty_worker.device, empty_worker.kind, empty_worker.source) == ("cpu", "overhead", "probe")
     assert (compute.device, compute.kind, compute.source) == ("cpu", "compute", "probe")
     said, parts = loaded(plan)
     sums = {kind: sum(part.size_bytes for part in parts if part.kind == kind) for kind in ("weights", "kv_cache")}

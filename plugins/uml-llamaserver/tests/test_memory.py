@@ -41,7 +41,9 @@ def test_what_is_laid_out_and_told_is_what_is_held(start, how):
     assert sums["weights"] == pytest.approx(server.plan.model.size_bytes, rel=0.05)
     assert sums.keys() == {"weights", "kv_cache", "compute", "overhead"}
     server.ask("word " * 400, max_tokens=2)
-    (compute,) = layout.parts
+    empty, compute = layout.parts
+    assert (empty.device, empty.kind, empty.source) == ("cpu", "overhead", "probe")
+    assert empty.size_bytes == pytest.approx(sums["overhead"], abs=MIB)
     assert (compute.device, compute.kind, compute.source) == ("cpu", "compute", "probe")
     assert compute.low_bytes < compute.size_bytes < compute.high_bytes
     grown = held(server) - sums["overhead"] - sums["kv_cache"]

@@ -351,6 +351,14 @@ def test_the_bytes_of_each_layer(tmp_path):
     assert (shape.input_bytes, shape.output_bytes, shape.tied) == (4 * 64 * 10, 4 * 64 * 11, False)
 
 
+def test_where_the_output_lies_in_the_file(tmp_path):
+    embedding, output = {"token_embd.weight": [64, 10]}, {"output.weight": [64, 10]}
+    block = {"blk.0.ffn_up.weight": [64, 3]}
+    assert weighed(tmp_path, embedding | output | block).output_inside
+    for others in (embedding | block | output, output | embedding | block, embedding | block):
+        assert not weighed(tmp_path, others).output_inside
+
+
 @pytest.mark.parametrize("name", ["ffn_up_exps", "ffn_gate_up_exps", "ffn_down_chexps", "ffn_gate.7"])
 def test_experts_are_counted_apart_and_shared_ones_are_not(tmp_path, name):
     tensors = {f"blk.1.{name}.weight": [64, 3], f"blk.1.{name}.bias": [64]}

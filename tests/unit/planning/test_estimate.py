@@ -78,8 +78,22 @@ def test_the_embedding_stays_in_memory_and_is_copied_where_it_is_the_output_too(
     assert weights(TIED, devices=("cuda:0",), gpu_layers=0) == {"cpu": 4600}
 
 
-def test_experts_may_stay_in_memory():
-    assert weights(TIED, devices=("cuda:0",), gpu_layers=5, cpu_experts=2) == {"cpu": 2300, "cuda:0": 2800}
+def test_experts_may_stay_in_memory_and_what_lies_between_them_stays_mapped():
+    placement = Placement(devices=("cuda:0",), gpu_layers=5, cpu_experts=2)
+    host, device = (
+        next(part for part in Estimator(TIED).at(context_length=256, placement=placement).on(where))
+        for where in ("cpu", "cuda:0")
+    )
+    assert (device.kind, device.size_bytes) == ("weights", 2800)
+    assert (host.kind, host.low_bytes, host.size_bytes) == ("weights", 500 + 2 * 900, 500 + 2 * 1000)
+    read = weights(TIED, devices=("cuda:0",), gpu_layers=5, cpu_experts=2, mapped=False)
+    assert read == {"cpu": 500 + 2 * 900, "cuda:0": 2800}
+
+
+def test_an_output_between_embedding_and_layers_stays_mapped_with_them():
+    card = model(*BLOCKS, size=5000, input_bytes=500, output_bytes=500, output_inside=True)
+    assert weights(card, devices=("cuda:0",), gpu_layers=3) == {"cpu": 500 + 500 + 2 * 1000, "cuda:0": 500 + 2 * 1000}
+    assert weights(card, devices=("cuda:0",), gpu_layers=5)["cpu"] == 500
 
 
 def test_layers_are_split_in_proportion():

@@ -183,6 +183,16 @@ def test_devices_of_one_make_are_alike():
     assert found.bytes_on("cuda:1") == 500 * MB
 
 
+def test_the_overhead_on_a_device_is_that_of_the_architecture_else_off_by_as_much():
+    devices = {"cuda:0": "cuda NVIDIA H200"}
+    estimate = MemoryEstimate(parts=(MemoryPart.exact("cuda:0", "overhead", 730 * MB),))
+    facts = {"kind": "overhead", "device": "cuda NVIDIA H200"}
+    other = rows(633, architecture="gemma3", predicted_bytes=630 * MB, **facts)
+    assert learn(estimate, other, devices=devices)[0].total_bytes == 733 * MB
+    both = [*other, *rows(990, predicted_bytes=730 * MB, **facts)]
+    assert learn(estimate, both, devices=devices)[0].total_bytes == 990 * MB
+
+
 def test_two_measurings_of_one_load_at_one_moment_are_one_load():
     known = [*rows(100, 110), *rows(100, 110, kind="kv_cache"), *rows(100, 110, kind="weights")]
     assert learn(formula(compute=MB, kv_cache=MB, weights=MB), known)[1] == 2

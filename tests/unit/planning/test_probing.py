@@ -54,6 +54,19 @@ def test_what_the_engine_says_takes_the_place_of_the_formula(zoo):
     assert parts == formula
 
 
+def test_what_only_the_first_batch_takes_is_added_to_what_the_engine_sees_of_the_machine(zoo):
+    zoo.host("desktop-24gb")
+    zoo.says = lambda plan: compute(100_000_000)
+    plan = zoo.planner().draft(MIDDLE, thorough=True)
+    assert plan.placement.devices == ("cuda:0",)
+    (part,) = (part for part in plan.memory.estimate.on("cpu") if part.kind == "compute")
+    assert part.size_bytes > 100_000_000 + 20_000_000, "CUDA's libraries are missing"
+    zoo.host("laptop-8gb")
+    plan = zoo.planner().draft(MIDDLE, thorough=True)
+    (part,) = (part for part in plan.memory.estimate.on("cpu") if part.kind == "compute")
+    assert part.size_bytes == 100_000_000
+
+
 def test_it_is_asked_where_it_gets_tight_else_only_for_what_is_shown(zoo):
     zoo.host("unified-128gb")
     planner = zoo.planner()

@@ -15,6 +15,7 @@ from typing import Any
 
 import llama_cpp as c
 
+import uml_core.worker.server  # noqa: F401 - what a worker holds beside its engine
 from uml_core.types import ModelSource, Plan
 from uml_core.worker.own_memory import own_bytes
 from uml_llamacpp.log import EngineLog

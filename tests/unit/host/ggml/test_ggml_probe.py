@@ -38,7 +38,9 @@ def asked(*script, said=""):
 @linux
 def test_buffers_of_each_device_and_what_the_child_holds():
     estimate = asked("held = b'x' * (32 << 20)", BUFFERS, DONE)
-    gpu, host = sorted(estimate.parts, key=lambda part: part.device == "cpu")
+    gpu, empty, host = estimate.parts
+    assert (empty.device, empty.kind, empty.source) == ("cpu", "overhead", "probe")
+    assert MIB < empty.size_bytes < 32 * MIB
     assert (gpu.device, gpu.kind, gpu.source) == ("cuda:0", "compute", "probe")
     assert gpu.low_bytes == gpu.size_bytes == gpu.high_bytes == round(304.75 * MIB)
     assert (host.device, host.kind, host.source) == ("cpu", "compute", "probe")

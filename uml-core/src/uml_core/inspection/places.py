@@ -14,13 +14,15 @@ from uml_core.types import Layer, Shape
 class Places:
     """Bytes of each layer as they stand in the files, those of experts among them, and of embedding and output.
 
-    ``has_output``: there is an output matrix, or another head in its place. ``types`` are those of matrices.
+    ``has_output``: there is an output matrix, or another head in its place; ``output_inside``: it lies between the
+    embedding and the layers. ``types`` are those of matrices.
     """
 
     layers: tuple[tuple[int, int], ...]
     input_bytes: int = 0
     output_bytes: int = 0
     has_output: bool = False
+    output_inside: bool = False
     types: Mapping[str, int] = field(factory=dict)
 
 
@@ -44,5 +46,6 @@ def placed(shape: Shape, places: Places, *, tied: bool) -> Shape:
         input_bytes=places.input_bytes,
         output_bytes=places.output_bytes,
         tied=tied and bool(places.input_bytes) and not places.has_output,
+        output_inside=places.output_inside,
         type_bytes=tuple(sorted(places.types.items())),
     )

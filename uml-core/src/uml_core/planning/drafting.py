@@ -61,7 +61,7 @@ class Drafting:
         exact = PROBES.ask(subjects.plugins, plan, subjects.host) if worth_it else PROBES.known(plan)
         if exact is None:
             return draft, plan
-        estimate = choice.sized.estimate.replaced(exact.parts)
+        estimate = choice.sized.estimate.replaced(subject.sizer.probed(choice.setting, exact.parts))
         subject.sizer.corrected(choice.setting, estimate)
         again = draft_of(subject, variants=draft.variants)
         if again.choice.setting == choice.setting:

@@ -129,12 +129,21 @@ class _Lesson:
         if part.source == "probe":
             return part, ()
         if part.kind == "overhead":
-            rows = self._any[:NEWEST]
-            return _sized(part, [one.measured_bytes for one in rows], _absolute, OVERHEAD_SPREAD), rows
+            return self._overhead(part)
         for step, ((spread, kinds), alike) in enumerate(zip(STEPS, self._steps(how), strict=True)):
             if alike and part.kind in kinds:
                 return _moved(part, alike[:NEWEST], spread, by_ratio=step < ENGINE_ONLY), alike[:NEWEST]
         return part, ()
+
+    def _overhead(self, part: MemoryPart) -> tuple[MemoryPart, Sequence[Measurement]]:
+        """What a worker held with nothing loaded; on a device the libraries load what the model calls for."""
+        alike = [*self._same, *self._architecture][:NEWEST]
+        if part.device == HOST or alike:
+            rows = alike if part.device != HOST else self._any[:NEWEST]
+            return _sized(part, [one.measured_bytes for one in rows], _absolute, OVERHEAD_SPREAD), rows
+        rows = [one for one in self._other if one.predicted_bytes][:NEWEST]
+        more = [one.measured_bytes - one.predicted_bytes for one in rows]
+        return (_sized(part, more, _more, OVERHEAD_SPREAD), rows) if rows else (part, ())
 
     def _steps(self, how: str) -> Iterator[Sequence[Measurement]]:
         yield [one for one in self._same if one.how == how]
@@ -150,7 +159,11 @@ def _moved(part: MemoryPart, alike: Sequence[Measurement], spread: float, *, by_
         ratios = [one.measured_bytes / one.predicted_bytes for one in alike]
         return _sized(part, [1.0, *ratios], lambda size_bytes, vote: size_bytes * vote, spread)
     more = [one.measured_bytes - one.predicted_bytes for one in alike]
-    return _sized(part, [0, *more], lambda size_bytes, vote: size_bytes + vote, spread)
+    return _sized(part, [0, *more], _more, spread)
+
+
+def _more(size_bytes: int, vote: float) -> float:
+    return size_bytes + vote
 
 
 def _absolute(_: int, vote: float) -> float:

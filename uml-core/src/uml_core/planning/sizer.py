@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
 from uml_core.planning.choice import Sized
 from uml_core.planning.estimate import Estimator
 from uml_core.planning.setting import Setting
-from uml_core.types import MemoryEstimate, MemoryKind, ModelCard
+from uml_core.types import HOST, MemoryEstimate, MemoryKind, MemoryPart, ModelCard
 
 Learn = Callable[[MemoryEstimate, Setting], tuple[MemoryEstimate, int]]
 
@@ -47,6 +47,11 @@ class Sizer:
         self._off = {key: size_bytes - was.get(key, 0) for key, size_bytes in now.items()}
         self._known.clear()
 
+    def probed(self, setting: Setting, parts: Iterable[MemoryPart]) -> tuple[MemoryPart, ...]:
+        """What a probe said of *setting*, with what only the first batch would have shown."""
+        late = self._estimator.late_bytes(setting.placement)
+        return tuple(_moved(part, late) if (part.device, part.kind) == (HOST, "compute") else part for part in parts)
+
     def _sized(self, setting: Setting) -> Sized:
         formula = self._estimator.at(
             context_length=setting.context_length, parallel=setting.parallel, placement=setting.placement
@@ -57,9 +62,10 @@ class Sizer:
     def _shifted(self, estimate: MemoryEstimate) -> MemoryEstimate:
         if not self._off:
             return estimate
-        parts = []
-        for part in estimate.parts:
-            off = self._off.get((part.device, part.kind), 0)
-            moved = {name: max(0, getattr(part, name) + off) for name in ("size_bytes", "low_bytes", "high_bytes")}
-            parts.append(evolve(part, **moved))
+        parts = (_moved(part, self._off.get((part.device, part.kind), 0)) for part in estimate.parts)
         return MemoryEstimate(parts=tuple(parts))
+
+
+def _moved(part: MemoryPart, more_bytes: int) -> MemoryPart:
+    sizes = {name: max(0, getattr(part, name) + more_bytes) for name in ("size_bytes", "low_bytes", "high_bytes")}
+    return evolve(part, **sizes)

@@ -13,7 +13,7 @@ from uml_core.registry.card_json import from_json, to_json
 from uml_core.registry.signature import Signature
 from uml_core.types import ModelCard
 
-CARDS = 3
+CARDS = 4
 """Counts what cards hold: those of an earlier number lack something, and their headers are read again."""
 
 DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)

@@ -38,9 +38,10 @@ class Shape:
     """The dimensions that memory depends on, with one :class:`Layer` for each block; 0 where a model has no such thing.
 
     ``heads`` counts query heads, ``feed_forward_length`` is of one expert where there are ``experts``, of which
-    ``experts_used`` work on each token. ``input_bytes`` is what the tensors of the token embedding take in the files,
-    ``output_bytes`` those of the output layer and its norm; ``tied``: there is no output matrix, the embedding is used
-    a second time. What of the files is in neither, nor in a layer, belongs to no layer. ``type_bytes`` has the types of
+    ``experts_used`` work on each token. ``input_bytes`` is what the tensors of the token embedding take in the
+    files, ``output_bytes`` those of the output layer and its norm; ``tied``: there is no output matrix, the
+    embedding is used a second time; ``output_inside``: in the file the output lies between the embedding and the
+    layers. What of the files is in neither, nor in a layer, belongs to no layer. ``type_bytes`` has the types of
     the matrices in the layers, experts' too, and of the output, each with its bytes, by GGUF's names (``Q4_K``):
     engines keep a second copy of some types, in another order. It is empty for other formats.
     """
@@ -54,6 +55,7 @@ class Shape:
     input_bytes: int = 0
     output_bytes: int = 0
     tied: bool = False
+    output_inside: bool = False
     type_bytes: tuple[tuple[str, int], ...] = ()
     layers: tuple[Layer, ...] = ()
 

@@ -29,7 +29,8 @@ def probe(argv: Sequence[str], *, env: Mapping[str, str], said: str) -> MemoryEs
     need not end by itself.
 
     :param env: the child's whole environment
-    :returns: ``compute`` of each device; with the machine's own are the vocabulary and the graph, as they were measured
+    :returns: ``compute`` of each device; with the machine's own are the vocabulary and the graph, as they were
+        measured; and the ``overhead`` that the child says it has
     """
     try:
         with _running(argv, env, said) as child:
@@ -72,6 +73,8 @@ def _read(child: subprocess.Popen[str]) -> MemoryEstimate | None:
 def _parts(sizes: Counter[str], empty: int | None, held: int | None) -> Iterator[MemoryPart]:
     for device in sizes.keys() - {HOST}:
         yield MemoryPart.exact(device, "compute", sizes[device], source="probe")
+    if empty is not None:
+        yield MemoryPart.exact(HOST, "overhead", empty, source="probe")
     if empty is not None and held is not None:
         size = sizes[HOST] + max(0, held - empty)
         low, high = round(size * (1 - SPREAD)), round(size * (1 + SPREAD))

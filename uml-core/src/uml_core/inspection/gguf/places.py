@@ -23,12 +23,16 @@ EXPERTS = re.compile(r"\.ffn_(?:gate_up|gate|up|down)(?:_(?:ch)?exps|\.\d+)\.")
 
 @frozen
 class _Sums:
-    """Bytes by the number of the layer, by the type of matrices, and by name of what is in no layer."""
+    """Bytes by the number of the layer, by the type of matrices, and by name of what is in no layer.
+
+    ``before`` are the two of the latter that matter, as far as they come before all layers.
+    """
 
     weights: Counter[int] = field(factory=Counter)
     experts: Counter[int] = field(factory=Counter)
     types: Counter[str] = field(factory=Counter)
     around: dict[str, int] = field(factory=dict)
+    before: list[str] = field(factory=list)
 
     def add(self, number: int, tensor: Tensor) -> None:
         name, size_bytes = tensor.name, tensor.size_bytes
@@ -37,6 +41,8 @@ class _Sums:
             self.types[tensor.type] += size_bytes
         if number < 0:
             self.around[name] = size_bytes
+            if name in (EMBEDDING, OUTPUT) and not self.weights:
+                self.before.append(name)
             return
         self.weights[number] += size_bytes
         if expert:
@@ -56,6 +62,7 @@ def places_of(tensors: Iterable[Tensor], layers: int) -> Places:
         input_bytes=sums.around.get(EMBEDDING, 0),
         output_bytes=sum(size_bytes for name, size_bytes in sums.around.items() if name.startswith(OUTPUT_STARTS)),
         has_output=OUTPUT in sums.around,
+        output_inside=sums.before == [EMBEDDING, OUTPUT],
         types=sums.types,
     )
 

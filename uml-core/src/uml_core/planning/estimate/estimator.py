@@ -62,6 +62,10 @@ class Estimator:
         ]
         return MemoryEstimate(parts=tuple(part for part in parts if part.high_bytes))
 
+    def late_bytes(self, placement: Placement) -> int:
+        """What only the first batch takes in the machine's memory, for a device's libraries: no probe sees that."""
+        return self._rule.late_bytes(placement)
+
 
 def _driver(device: str, measured_bytes: int | None, *, more: bool) -> MemoryPart:
     kind = device.partition(":")[0]

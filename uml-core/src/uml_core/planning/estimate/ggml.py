@@ -27,6 +27,10 @@ class GgmlRule:
         yield from self._caches(dealt, context_length=context_length, parallel=parallel, placement=placement)
         yield from self._computing(dealt, context_length=context_length, parallel=parallel, placement=placement)
 
+    def late_bytes(self, placement: Placement) -> int:
+        """See :meth:`uml_core.planning.estimate.Estimator.late_bytes`."""
+        return self._compute.driver_bytes(placement.devices)
+
     def _caches(
         self, dealt: tuple[Span, ...], *, context_length: int, parallel: int, placement: Placement
     ) -> Iterator[MemoryPart]:

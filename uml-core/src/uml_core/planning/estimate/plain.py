@@ -1,41 +1,75 @@
-"""The memory of a model that is read whole into one place: by torch, or by ONNX Runtime."""
+"""The memory of a model that is kept as it is stored, in one place: by torch, or by ONNX Runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from uml_core.planning.estimate.number_types import number_bytes
-from uml_core.types import HOST, Layer, MemoryPart, ModelCard, Placement
+from uml_core.types import HOST, Layer, MemoryPart, ModelCard, Placement, Shape
 
 STATE_BYTES = 4
 UNKNOWN_PART = 0.15
-"""What a model of unknown dimensions gets for its context, of the size of its files."""
+"""What a model of unknown dimensions gets for its calculation, of the size of its files."""
+ALLOCATOR_BYTES = 15_000_000
+"""What a model's own objects take, and what the allocator keeps for later."""
+KEPT_PARTS, PASSING_PARTS = 2.3, 0.5
+"""How many times the largest step's numbers are held: where the cache grows among them, and where nothing stays."""
 
 
 class PlainRule:
     """The parts of *model*, on the first device or in memory."""
 
     def __init__(self, model: ModelCard) -> None:
-        self._model = model
-        self._shape = model.shape
+        self._shape = model.shape or Shape()
+        self._weight_bytes = _weight_bytes(model)
+        self._number_bytes = _number_bytes(model)
+        self._layers = self._shape.layers
+        self._keeps = any(layer.kind != "none" for layer in self._layers)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute."""
         device = placement.devices[0] if placement.devices else HOST
-        yield MemoryPart.exact(device, "weights", self._model.size_bytes)
-        if self._shape is None:
-            yield MemoryPart.exact(device, "compute", round(self._model.size_bytes * UNKNOWN_PART))
-            return
-        number = number_bytes(placement.cache_type_k)
-        kept = sum(_kept(layer, context_length, number) for layer in self._shape.layers)
+        yield MemoryPart.exact(device, "weights", self._weight_bytes)
+        number = self._number_bytes
+        if placement.cache_type_k not in ("f16", "bf16"):
+            number = number_bytes(placement.cache_type_k)
+        kept = sum(_kept(layer, context_length, number) for layer in self._layers)
         yield MemoryPart.exact(device, "kv_cache", round(kept * parallel))
-        tokens = min(placement.batch, context_length)
-        wide = 3 * self._shape.feed_forward_length * max(1, self._shape.experts_used) + 8 * self._shape.embedding_length
-        yield MemoryPart.exact(device, "compute", tokens * wide * 4)
+        if not self._layers:
+            yield MemoryPart.exact(device, "compute", round(self._weight_bytes * UNKNOWN_PART) + ALLOCATOR_BYTES)
+            return
+        tokens = min(placement.batch, context_length) * parallel
+        first, full = (self._compute(tokens, seen) for seen in (tokens // parallel, context_length))
+        yield MemoryPart(
+            device=device, kind="compute", size_bytes=full, low_bytes=min(first, full), high_bytes=2 * full
+        )
+
+    def _compute(self, tokens: int, seen: int) -> int:
+        """What a batch of *tokens* that look back at *seen* leaves; 32-bit attention writes out its scores."""
+        shape = self._shape
+        wide = 3 * shape.feed_forward_length * max(1, shape.experts_used) + 4 * shape.embedding_length
+        numbers = tokens * wide * (KEPT_PARTS if self._keeps else PASSING_PARTS)
+        if self._number_bytes == 4 and self._keeps:
+            numbers += tokens * seen * shape.heads
+        return round(ALLOCATOR_BYTES + numbers * self._number_bytes)
+
+
+def _weight_bytes(model: ModelCard) -> int:
+    """The tensors without what stands beside them in the folder, if the card tells."""
+    if model.parameters and model.bits_per_weight:
+        return min(model.size_bytes, round(model.parameters * model.bits_per_weight / 8))
+    return model.size_bytes
+
+
+def _number_bytes(model: ModelCard) -> float:
+    """A cache has the numbers that are calculated with: of quantized weights those of 16 bits."""
+    return 4.0 if model.bits_per_weight and model.bits_per_weight > 16.5 else 2.0
 
 
 def _kept(layer: Layer, tokens: int, number: float) -> float:
+    if layer.kind == "none":
+        return 0.0
     if layer.kind == "sliding" and layer.window:
         tokens = min(tokens, layer.window)
-    elements = layer.kv_heads * (layer.key_length + layer.value_length) if layer.kind != "none" else 0
+    elements = layer.kv_heads * (layer.key_length + layer.value_length)
     return elements * number * tokens + layer.state_elements * STATE_BYTES

@@ -17,12 +17,12 @@ class Weights:
     """The weights of *model*: the embedding stays in memory, the output layer goes where the last blocks go."""
 
     def __init__(self, model: ModelCard, shape: Shape, isa: Collection[str] | None) -> None:
-        count = len(shape.layers)
+        count = self._count = len(shape.layers)
         self._blocks = Prefix(_block_bytes(model, shape))
         self._experts = Prefix(layer.expert_bytes for layer in shape.layers)
-        self._in_blocks = self._blocks.between(0, count)
-        self._input_bytes = shape.input_bytes + _other_bytes(model, shape, self._in_blocks)
+        self._input_bytes = shape.input_bytes + _other_bytes(model, shape, self._blocks.between(0, count))
         self._output_bytes = shape.output_bytes
+        self._inside_bytes = shape.output_bytes if shape.output_inside else 0
         self._copied_bytes = shape.input_bytes if shape.tied else 0
         self._repacks_output = repacks_output(shape, isa)
         self._repacked_bytes = repacked_bytes(shape, isa)
@@ -49,12 +49,19 @@ class Weights:
         held_bytes = size_bytes
         if placement.mapped and not placement.devices:
             held_bytes += self._repacked_bytes
-        elif placement.mapped and self._hybrid:
-            # Small tensors of each block stay, and the file is mapped from the first to the last of them.
-            held_bytes = round(self._input_bytes + self._in_blocks)
+        elif placement.mapped:
+            held_bytes = max(held_bytes, self._mapped_bytes(span, placement))
         return MemoryPart(
             device=HOST, kind="weights", size_bytes=held_bytes, low_bytes=size_bytes, high_bytes=held_bytes
         )
+
+    def _mapped_bytes(self, span: Span, placement: Placement) -> int:
+        """The file from the embedding to the last tensor that stays: what lies between them stays mapped with them.
+
+        Of a hybrid model small tensors of each block stay.
+        """
+        last = self._count if self._hybrid else max(span.end, min(placement.cpu_experts, self._count))
+        return round(self._input_bytes + self._blocks.between(0, last) + (self._inside_bytes if last else 0))
 
 
 def _block_bytes(model: ModelCard, shape: Shape) -> Iterator[float]:
