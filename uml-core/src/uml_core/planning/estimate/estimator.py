@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from uml_core.planning.estimate.ggml import GgmlRule
-from uml_core.planning.estimate.plain import PlainRule
+from uml_core.planning.estimate.onnx import OnnxRule
+from uml_core.planning.estimate.stored import StoredRule
 from uml_core.types import HOST, MemoryEstimate, MemoryPart, ModelCard, Placement
 
-PROCESS_BYTES = 60_000_000
-"""A worker with nothing loaded: the interpreter or program, and the engine's libraries."""
+PROCESS_BYTES = {"gguf": 35_000_000, "onnx": 40_000_000, "onnx-genai": 40_000_000}
+TORCH_BYTES = 275_000_000
+SERVER_BYTES = 14_000_000
+"""A worker with nothing loaded, its interpreter and the engine's libraries: by the format, and a server of its own."""
 DRIVER_BYTES = {"cuda": 630_000_000, "rocm": 630_000_000, "vulkan": 150_000_000}
 """What an engine's driver takes on a device for itself, by the kind of device (CUDA: measured on an H200)."""
 WORKSPACE_BYTES = 100_000_000
@@ -34,12 +37,16 @@ class Estimator:
         :param serves: the engine is a server of its own, with slots
         """
         shape = model.shape
-        self._process_bytes = PROCESS_BYTES if backend_overhead_bytes is None else backend_overhead_bytes
+        usual_bytes = SERVER_BYTES if serves else PROCESS_BYTES.get(model.format, TORCH_BYTES)
+        self._process_bytes = usual_bytes if backend_overhead_bytes is None else backend_overhead_bytes
         self._workspace = shape is not None and (
             shape.experts > 0 or any(layer.kind == "latent" for layer in shape.layers)
         )
-        has_layers = model.format == "gguf" and shape is not None and bool(shape.layers)
-        self._rule = GgmlRule(model, shape, isa=isa, serves=serves) if has_layers and shape else PlainRule(model)
+        self._rule: GgmlRule | StoredRule
+        if model.format == "gguf" and shape is not None and shape.layers:
+            self._rule = GgmlRule(model, shape, isa=isa, serves=serves)
+        else:
+            self._rule = OnnxRule(model) if model.format.startswith("onnx") else StoredRule(model)
 
     def at(
         self,

@@ -1,4 +1,4 @@
-"""The memory of a model that is kept as it is stored, in one place: by torch, or by ONNX Runtime."""
+"""The memory of a model that is kept as it is stored, in one place, by torch."""
 
 from __future__ import annotations
 
@@ -16,45 +16,51 @@ KEPT_PARTS, PASSING_PARTS = 2.3, 0.5
 """How many times the largest step's numbers are held: where the cache grows among them, and where nothing stays."""
 
 
-class PlainRule:
+class StoredRule:
     """The parts of *model*, on the first device or in memory."""
 
     def __init__(self, model: ModelCard) -> None:
         self._shape = model.shape or Shape()
-        self._weight_bytes = _weight_bytes(model)
+        self._weight_bytes = weight_bytes(model)
         self._number_bytes = _number_bytes(model)
-        self._layers = self._shape.layers
-        self._keeps = any(layer.kind != "none" for layer in self._layers)
+        self._keeps = any(layer.kind != "none" for layer in self._shape.layers)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute."""
         device = placement.devices[0] if placement.devices else HOST
-        yield MemoryPart.exact(device, "weights", self._weight_bytes)
+        yield self._weights(device)
+        if not self._shape.layers:
+            yield MemoryPart.exact(device, "compute", round(self._weight_bytes * UNKNOWN_PART) + ALLOCATOR_BYTES)
+            return
         number = self._number_bytes
         if placement.cache_type_k not in ("f16", "bf16"):
             number = number_bytes(placement.cache_type_k)
-        kept = sum(_kept(layer, context_length, number) for layer in self._layers)
-        yield MemoryPart.exact(device, "kv_cache", round(kept * parallel))
-        if not self._layers:
-            yield MemoryPart.exact(device, "compute", round(self._weight_bytes * UNKNOWN_PART) + ALLOCATOR_BYTES)
-            return
-        tokens = min(placement.batch, context_length) * parallel
-        first, full = (self._compute(tokens, seen) for seen in (tokens // parallel, context_length))
+        yield MemoryPart.exact(device, "kv_cache", round(self._kept(context_length, number) * parallel))
+        tokens = min(placement.batch, context_length)
+        first, full = (self._compute(tokens, seen) * parallel + ALLOCATOR_BYTES for seen in (tokens, context_length))
         yield MemoryPart(
-            device=device, kind="compute", size_bytes=full, low_bytes=min(first, full), high_bytes=2 * full
+            device=device, kind="compute", size_bytes=round(full), low_bytes=round(first), high_bytes=round(2 * full)
         )
 
-    def _compute(self, tokens: int, seen: int) -> int:
+    def late_bytes(self, _: Placement) -> int:
+        """See :meth:`uml_core.planning.estimate.Estimator.late_bytes`."""
+        return 0
+
+    def _weights(self, device: str) -> MemoryPart:
+        return MemoryPart.exact(device, "weights", self._weight_bytes)
+
+    def _kept(self, tokens: int, number: float) -> float:
+        return sum(_kept(layer, tokens, number) for layer in self._shape.layers)
+
+    def _compute(self, tokens: int, seen: int) -> float:
         """What a batch of *tokens* that look back at *seen* leaves; 32-bit attention writes out its scores."""
-        shape = self._shape
-        wide = 3 * shape.feed_forward_length * max(1, shape.experts_used) + 4 * shape.embedding_length
-        numbers = tokens * wide * (KEPT_PARTS if self._keeps else PASSING_PARTS)
-        if self._number_bytes == 4 and self._keeps:
-            numbers += tokens * seen * shape.heads
-        return round(ALLOCATOR_BYTES + numbers * self._number_bytes)
+        numbers = tokens * _wide(self._shape) * (KEPT_PARTS if self._keeps else PASSING_PARTS)
+        if self._number_bytes == STATE_BYTES and self._keeps:
+            numbers += tokens * seen * self._shape.heads
+        return numbers * self._number_bytes
 
 
-def _weight_bytes(model: ModelCard) -> int:
+def weight_bytes(model: ModelCard) -> int:
     """The tensors without what stands beside them in the folder, if the card tells."""
     if model.parameters and model.bits_per_weight:
         return min(model.size_bytes, round(model.parameters * model.bits_per_weight / 8))
@@ -64,6 +70,12 @@ def _weight_bytes(model: ModelCard) -> int:
 def _number_bytes(model: ModelCard) -> float:
     """A cache has the numbers that are calculated with: of quantized weights those of 16 bits."""
     return 4.0 if model.bits_per_weight and model.bits_per_weight > 16.5 else 2.0
+
+
+def _wide(shape: Shape) -> int:
+    """Numbers of a token that are alive at once: gate, up and product, and what goes around them."""
+    inner = shape.feed_forward_length or 3 * shape.embedding_length
+    return 3 * inner * max(1, shape.experts_used) + 4 * shape.embedding_length
 
 
 def _kept(layer: Layer, tokens: int, number: float) -> float:
