@@ -64,7 +64,7 @@ def test_what_only_the_first_batch_takes_is_added_to_what_the_engine_sees_of_the
     zoo.host("laptop-8gb")
     plan = zoo.planner().draft(MIDDLE, thorough=True)
     (part,) = (part for part in plan.memory.estimate.on("cpu") if part.kind == "compute")
-    assert part.size_bytes == 100_000_000
+    assert part.size_bytes == pytest.approx(100_000_000, abs=5_000_000)
 
 
 def test_it_is_asked_where_it_gets_tight_else_only_for_what_is_shown(zoo):

@@ -1,4 +1,4 @@
-"""A request that asks for exactly what a plan says."""
+"""A request that asks for exactly what a plan says; and whether two plans are of the same request."""
 
 from __future__ import annotations
 
@@ -26,3 +26,20 @@ def request_of(plan: Plan, *, model: str | None = None) -> LoadRequest:
         force=plan.memory is not None and plan.memory.forced,
         options={name: value for name, value in plan.options.items() if value is not None},
     )
+
+
+def asked_alike(one: Plan, other: Plan) -> bool:
+    """Whether the same was said of both, so that they differ only in what depends on the memory of the moment.
+
+    Else a request that is made a second time would load the model again, since a few bytes more or less are free.
+    """
+    return _model_and_backend(one) == _model_and_backend(other) and _said(one) == _said(other)
+
+
+def _model_and_backend(plan: Plan) -> tuple[object, ...]:
+    model = plan.model
+    return (plan.model_id, model.path, model.size_bytes, plan.backend, plan.settings, plan.threads, plan.spin)
+
+
+def _said(plan: Plan) -> set[tuple[str, str]]:
+    return {(decision.what, decision.value) for decision in plan.decisions if decision.pinned}

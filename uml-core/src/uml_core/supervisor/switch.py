@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from uml_core.errors import InternalServerError, RequestCancelledError, UMLError
 from uml_core.host.memory import quick_anon_bytes
+from uml_core.planning.exactly import asked_alike
 from uml_core.settings import SupervisorSettings
 from uml_core.supervisor.job import Job
 from uml_core.supervisor.look import freed_by_ending
@@ -96,7 +97,7 @@ class Switch:
             return False
         if job.names_only:
             return loaded.model_id == plan.model_id
-        return loaded.loads_same(plan)
+        return loaded.loads_same(plan) or asked_alike(loaded, plan)
 
     async def _evict(self, job: Job) -> None:
         loaded = self._slot.plan
