@@ -18,14 +18,20 @@ class Sizer:
     """Answers for one model, and remembers its answers: a search asks for many settings more than once."""
 
     def __init__(
-        self, model: ModelCard, learn: Learn = lambda estimate, _: (estimate, 0), *, isa: tuple[str, ...] = ()
+        self,
+        model: ModelCard,
+        learn: Learn = lambda estimate, _: (estimate, 0),
+        *,
+        isa: tuple[str, ...] = (),
+        serves: bool = False,
     ) -> None:
         """Read the card.
 
         :param isa: the instruction sets of the processor; empty: they are not known
+        :param serves: the engine is a server of its own
         :param learn: corrects a formula's estimate by earlier loads, and says by how many
         """
-        self._estimator = Estimator(model, isa=isa or None)
+        self._estimator = Estimator(model, isa=isa or None, serves=serves)
         self._learn = learn
         self._known: dict[Setting, Sized] = {}
         self._off: Mapping[tuple[str, MemoryKind], int] = {}

@@ -79,7 +79,7 @@ class Subjects:
             knobs=Knobs(chosen.backend, said.options),
             profile=profile,
             budgets=self.budgets(devices),
-            sizer=Sizer(model, self._learn(model, chosen), isa=self.host.isa),
+            sizer=Sizer(model, self._learn(model, chosen), isa=self.host.isa, serves=chosen.backend.parallel is None),
             seen=seen,
             unseen=tuple(device for device in self.host.devices if device not in seen),
             devices=devices,

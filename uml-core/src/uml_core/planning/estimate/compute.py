@@ -28,7 +28,7 @@ SERVED_BYTES, SLOT_BYTES = 130, 30
 """What llama.cpp's own server keeps besides of each word: its text once more, and for each further slot its score."""
 GRAPH_BYTES, BLOCK_BYTES = 2_000_000, 30_000
 """The lists of what is to be calculated, in all and for each block."""
-CUDA_BYTES, CUDA_EXPERT_BYTES, CUDA_LATENT_BYTES = 45_000_000, 140_000_000, 175_000_000
+CUDA_BYTES, CUDA_EXPERT_BYTES, CUDA_LATENT_BYTES = 45_000_000, 140_000_000, 215_000_000
 """What CUDA's libraries take in the machine's memory for the first batch: more where they need cuBLAS."""
 
 

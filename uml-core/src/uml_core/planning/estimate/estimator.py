@@ -9,14 +9,21 @@ from uml_core.planning.estimate.onnx import OnnxRule
 from uml_core.planning.estimate.stored import StoredRule
 from uml_core.types import HOST, MemoryEstimate, MemoryPart, ModelCard, Placement
 
-PROCESS_BYTES = {"gguf": 35_000_000, "onnx": 40_000_000, "onnx-genai": 40_000_000}
-TORCH_BYTES = 275_000_000
-SERVER_BYTES = 14_000_000
+PROCESS_BYTES = {
+    "gguf": 35_000_000,
+    "onnx": 40_000_000,
+    "onnx-genai": 40_000_000,
+    "safetensors": 275_000_000,
+    "pytorch": 275_000_000,
+}
+OTHER_BYTES, SERVER_BYTES = 60_000_000, 14_000_000
 """A worker with nothing loaded, its interpreter and the engine's libraries: by the format, and a server of its own."""
 DRIVER_BYTES = {"cuda": 630_000_000, "rocm": 630_000_000, "vulkan": 150_000_000}
 """What an engine's driver takes on a device for itself, by the kind of device (CUDA: measured on an H200)."""
 WORKSPACE_BYTES = 100_000_000
 """What CUDA's libraries take besides for experts and latent attention."""
+SCORE_BYTES = 2
+"""Latent attention is multiplied by those libraries, out of 16-bit copies of a whole batch's scores."""
 
 
 class Estimator:
@@ -37,11 +44,11 @@ class Estimator:
         :param serves: the engine is a server of its own, with slots
         """
         shape = model.shape
-        usual_bytes = SERVER_BYTES if serves else PROCESS_BYTES.get(model.format, TORCH_BYTES)
+        usual_bytes = SERVER_BYTES if serves else PROCESS_BYTES.get(model.format, OTHER_BYTES)
         self._process_bytes = usual_bytes if backend_overhead_bytes is None else backend_overhead_bytes
-        self._workspace = shape is not None and (
-            shape.experts > 0 or any(layer.kind == "latent" for layer in shape.layers)
-        )
+        latent = shape is not None and any(layer.kind == "latent" for layer in shape.layers)
+        self._workspace_bytes = WORKSPACE_BYTES if shape is not None and (shape.experts or latent) else 0
+        self._scores = shape.heads if shape is not None and latent else 0
         self._rule: GgmlRule | StoredRule
         if model.format == "gguf" and shape is not None and shape.layers:
             self._rule = GgmlRule(model, shape, isa=isa, serves=serves)
@@ -62,10 +69,12 @@ class Estimator:
         :param device_overhead_bytes: what the driver takes on each device, if it was measured
         :raises BadRequestError: a cache type that there is not
         """
+        scores = self._scores * context_length * min(placement.batch, context_length)
+        more_bytes = self._workspace_bytes + scores * SCORE_BYTES
         parts = [
             *self._rule.parts(context_length=context_length, parallel=parallel, placement=placement),
             MemoryPart.exact(HOST, "overhead", self._process_bytes),
-            *(_driver(device, device_overhead_bytes, more=self._workspace) for device in placement.devices),
+            *(_driver(device, device_overhead_bytes, more_bytes=more_bytes) for device in placement.devices),
         ]
         return MemoryEstimate(parts=tuple(part for part in parts if part.high_bytes))
 
@@ -74,7 +83,8 @@ class Estimator:
         return self._rule.late_bytes(placement)
 
 
-def _driver(device: str, measured_bytes: int | None, *, more: bool) -> MemoryPart:
+def _driver(device: str, measured_bytes: int | None, *, more_bytes: int) -> MemoryPart:
+    """What the driver takes on *device*; the libraries of CUDA take *more_bytes*."""
     kind = device.partition(":")[0]
-    usual_bytes = DRIVER_BYTES.get(kind, 0) + (WORKSPACE_BYTES if more and kind == "cuda" else 0)
+    usual_bytes = DRIVER_BYTES.get(kind, 0) + (more_bytes if kind == "cuda" else 0)
     return MemoryPart.exact(device, "overhead", usual_bytes if measured_bytes is None else measured_bytes)
