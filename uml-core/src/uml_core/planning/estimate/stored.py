@@ -10,10 +10,12 @@ from uml_core.types import HOST, Layer, MemoryPart, ModelCard, Placement, Shape
 STATE_BYTES = 4
 UNKNOWN_PART = 0.15
 """What a model of unknown dimensions gets for its calculation, of the size of its files."""
-ALLOCATOR_BYTES = 15_000_000
+ALLOCATOR_BYTES = 6_000_000
 """What a model's own objects take, and what the allocator keeps for later."""
-KEPT_PARTS, PASSING_PARTS = 2.3, 0.5
+KEPT_PARTS, PASSING_PARTS = 1.6, 0.5
 """How many times the largest step's numbers are held: where the cache grows among them, and where nothing stays."""
+SCORE_PARTS, GROWTH_PART, WORD_BYTES = 1.3, 0.1, 40
+"""Scores of 32-bit attention, holes that a growing cache leaves, and each word: what stays differs from run to run."""
 
 
 class StoredRule:
@@ -56,13 +58,14 @@ class StoredRule:
         """What a batch of *tokens* that look back at *seen* leaves; 32-bit attention writes out its scores."""
         numbers = tokens * _wide(self._shape) * (KEPT_PARTS if self._keeps else PASSING_PARTS)
         if self._number_bytes == STATE_BYTES and self._keeps:
-            numbers += tokens * seen * self._shape.heads
-        return numbers * self._number_bytes
+            numbers += SCORE_PARTS * tokens * seen * self._shape.heads
+        grown = self._kept(seen, self._number_bytes) - self._kept(tokens, self._number_bytes)
+        return numbers * self._number_bytes + GROWTH_PART * grown + self._shape.vocabulary_size * WORD_BYTES
 
 
 def weight_bytes(model: ModelCard) -> int:
-    """The tensors without what stands beside them in the folder, if the card tells."""
-    if model.parameters and model.bits_per_weight:
+    """The tensors without what stands beside them in the folder, if the card tells; all of what nothing is known of."""
+    if model.shape and model.parameters and model.bits_per_weight:
         return min(model.size_bytes, round(model.parameters * model.bits_per_weight / 8))
     return model.size_bytes
 
