@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from uml_core.types import ModelCard
 
 HERE = Path(__file__).parent
 LIMIT_S = 500
+STEADY = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": str(2**18)}
+"""Otherwise the C library decides by what was freed before how much it keeps: torch's use differs by 50 MB."""
 
 
 class ChildError(Exception):
@@ -46,7 +49,8 @@ def run(case: Case, *, python: str = sys.executable) -> Result:
 
 def _child(case: Case, python: str) -> Any:
     words = [python, str(HERE / f"{case.engine}_child.py"), json.dumps(case.told())]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    environment = {**os.environ, **STEADY} if case.engine == "torch" else None
+    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False, env=environment)
     if done.returncode or not done.stdout:
         raise ChildError((done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1])
     return json.loads(done.stdout.splitlines()[-1])

@@ -10,6 +10,7 @@ from uml_core.planning.estimate.stored import StoredRule
 from uml_core.types import MemoryPart, ModelCard
 
 FLOAT_BYTES = 4
+ARENA_BYTES = 10_000_000
 PACKED_PART = 0.83
 """How much of matrices of few bits there is twice: they are packed for the processor's instructions."""
 ARENA_PARTS = 3
@@ -26,6 +27,7 @@ class OnnxRule(StoredRule):
             packed = PACKED_PART * sum(layer.weight_bytes for layer in self._shape.layers)
         else:
             packed = self._shape.vocabulary_size * self._shape.embedding_length * FLOAT_BYTES
+        self._keeps = any(layer.kind != "none" for layer in self._shape.layers)
         self._packed_bytes = round(packed) if self._keeps else 0
         self._number_bytes = FLOAT_BYTES
 
@@ -38,4 +40,4 @@ class OnnxRule(StoredRule):
     def _compute(self, tokens: int, seen: int) -> float:
         scores = tokens * self._shape.vocabulary_size * FLOAT_BYTES if self._keeps else 0
         grown = self._kept(seen, FLOAT_BYTES) - self._kept(tokens, FLOAT_BYTES)
-        return scores + tokens * self._shape.embedding_length * FLOAT_BYTES * 8 + ARENA_PARTS * grown
+        return ARENA_BYTES + scores + tokens * self._shape.embedding_length * FLOAT_BYTES * 8 + ARENA_PARTS * grown

@@ -10,12 +10,12 @@ from uml_core.types import HOST, Layer, MemoryPart, ModelCard, Placement, Shape
 STATE_BYTES = 4
 UNKNOWN_PART = 0.15
 """What a model of unknown dimensions gets for its calculation, of the size of its files."""
-ALLOCATOR_BYTES = 6_000_000
-"""What a model's own objects take, and what the allocator keeps for later."""
-KEPT_PARTS, PASSING_PARTS = 1.6, 0.5
-"""How many times the largest step's numbers are held: where the cache grows among them, and where nothing stays."""
-SCORE_PARTS, GROWTH_PART, WORD_BYTES = 1.3, 0.1, 40
-"""Scores of 32-bit attention, holes that a growing cache leaves, and each word: what stays differs from run to run."""
+OWN_BYTES = 5_000_000
+"""What a model's own objects take."""
+ALIVE_PART = 0.5
+"""How much of the numbers of a batch is alive at once: torch frees each as soon as it was read."""
+MASK_BYTES = 12
+"""For each pair of tokens: the mask, and what it is made of."""
 
 
 class StoredRule:
@@ -25,21 +25,20 @@ class StoredRule:
         self._shape = model.shape or Shape()
         self._weight_bytes = weight_bytes(model)
         self._number_bytes = _number_bytes(model)
-        self._keeps = any(layer.kind != "none" for layer in self._shape.layers)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute."""
         device = placement.devices[0] if placement.devices else HOST
         yield self._weights(device)
         if not self._shape.layers:
-            yield MemoryPart.exact(device, "compute", round(self._weight_bytes * UNKNOWN_PART) + ALLOCATOR_BYTES)
+            yield MemoryPart.exact(device, "compute", round(self._weight_bytes * UNKNOWN_PART) + OWN_BYTES)
             return
         number = self._number_bytes
         if placement.cache_type_k not in ("f16", "bf16"):
             number = number_bytes(placement.cache_type_k)
         yield MemoryPart.exact(device, "kv_cache", round(self._kept(context_length, number) * parallel))
         tokens = min(placement.batch, context_length)
-        first, full = (self._compute(tokens, seen) * parallel + ALLOCATOR_BYTES for seen in (tokens, context_length))
+        first, full = (self._compute(tokens, seen) * parallel + OWN_BYTES for seen in (tokens, context_length))
         yield MemoryPart(
             device=device, kind="compute", size_bytes=round(full), low_bytes=round(first), high_bytes=round(2 * full)
         )
@@ -55,12 +54,11 @@ class StoredRule:
         return sum(_kept(layer, tokens, number) for layer in self._shape.layers)
 
     def _compute(self, tokens: int, seen: int) -> float:
-        """What a batch of *tokens* that look back at *seen* leaves; 32-bit attention writes out its scores."""
-        numbers = tokens * _wide(self._shape) * (KEPT_PARTS if self._keeps else PASSING_PARTS)
-        if self._number_bytes == STATE_BYTES and self._keeps:
-            numbers += SCORE_PARTS * tokens * seen * self._shape.heads
-        grown = self._kept(seen, self._number_bytes) - self._kept(tokens, self._number_bytes)
-        return numbers * self._number_bytes + GROWTH_PART * grown + self._shape.vocabulary_size * WORD_BYTES
+        """The most that a batch of *tokens* takes that look back at *seen*: in the network, or in the attention."""
+        heads = max((self._shape.heads * layer.key_length for layer in self._shape.layers), default=0)
+        repeated = 2 * heads * self._number_bytes  # keys and values, once for each head of the queries
+        attention = seen * (tokens * MASK_BYTES + repeated)
+        return max(ALIVE_PART * tokens * _wide(self._shape) * self._number_bytes, attention)
 
 
 def weight_bytes(model: ModelCard) -> int:
