@@ -60,13 +60,14 @@ def budgets_of(
     :param margin_bytes: the margin that ``uml.toml`` says
     """
     freed_there = {device.id: freed.get(device.uuid) or freed.get(device.id, 0) for device in devices}
+    shared = freed.get(HOST, 0) + sum(freed_there[device.id] for device in devices if device.unified)
     ours = _ours() if any(freed.values()) else frozenset()
     memory = Budget(
         device=HOST,
         name="memory of this container" if host.limited else "memory",
         total_bytes=host.memory_bytes,
         free_bytes=host.free_memory_bytes,
-        freed_bytes=freed.get(HOST, 0) + sum(freed_there[device.id] for device in devices if device.unified),
+        freed_bytes=shared,
         margin_bytes=profile.margin_of(host.memory_bytes) if margin_bytes is None else margin_bytes,
         holders=_others(host.holders, ours),
     )
@@ -76,7 +77,7 @@ def budgets_of(
             name=device.name,
             total_bytes=device.total_bytes,
             free_bytes=device.free_bytes,
-            freed_bytes=freed_there[device.id],
+            freed_bytes=shared if device.unified else freed_there[device.id],
             margin_bytes=_margin(device, profile) if margin_bytes is None else margin_bytes,
             holders=_others(device.holders, ours),
             unseen_bytes=device.unseen_bytes,

@@ -89,7 +89,7 @@ class Budget:
 
     ``freed_bytes`` is what the worker that will be unloaded was measured to hold there. ``holders`` and
     ``unseen_bytes`` are who holds the rest, without that worker. ``unified``: it shares the machine's memory, so what a
-    load takes there is gone from ``cpu``, too.
+    load takes there is gone from ``cpu``, too, and what is freed of the one is freed of the other.
     """
 
     device: str
