@@ -490,3 +490,19 @@ async def test_a_backend_that_is_gone_gets_cores():
     _, found_plugins = loaded(fails)
     told = await diagnose(found_plugins, evolve(PLAN, backend="gone"), ended(code=3), elapsed_s=1.0)
     assert told.code == "invalid_model_file"
+
+
+HIDDEN = "0.00.041.235 E ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected"
+
+
+@pytest.mark.parametrize("line", [HIDDEN, HIDDEN.replace("CUDA", "ROCm")])
+def test_that_no_gpu_is_seen_by_a_worker_that_goes_on_without_is_not_why_it_ended(line):
+    diagnosis = found(line, "0.00.052.001 E llama_model_load: something else")
+    assert diagnosis.code == "model_load_failed"
+    assert "something else" in diagnosis.message
+    assert found(line, "listen: Address already in use").code == "port_in_use"
+    assert found(line).code == "model_load_failed"
+
+
+def test_that_no_gpu_is_seen_is_why_an_engine_ended_that_needs_one():
+    assert found("RuntimeError: CUDA error: no CUDA-capable device is detected").code == "driver_mismatch"

@@ -14,6 +14,8 @@ from uml_core.types import Diagnosis, Plan, WorkerExit
 from uml_core.types.status import LOADING
 
 MARKED = re.compile(r"(?:[\d.]+ E |E\d{4} |\[?(?:error|ERROR|fatal|FATAL)\b)")
+HARMLESS = re.compile(r"failed to initialize (CUDA|ROCm|MUSA): no \1-capable device")
+"""ggml says so wherever GPUs are hidden from it or there are none, as an error, and goes on without them."""
 SMALLEST_CONTEXT = 512
 LINE_CHARACTERS, SAID_CHARACTERS = 2000, 160
 
@@ -41,8 +43,9 @@ class Case:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What it said last, without empty lines, each cut where no sense is to be expected any more."""
-        return tuple(line.strip()[:LINE_CHARACTERS] for line in self.exit.log_tail if line.strip())
+        """What it said last, without what is no reason to end, each cut where no sense is to be expected any more."""
+        said = (line.strip()[:LINE_CHARACTERS] for line in self.exit.log_tail)
+        return tuple(line for line in said if line and not HARMLESS.search(line))
 
     @property
     def complaint(self) -> str:
