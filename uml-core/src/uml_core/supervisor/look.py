@@ -11,7 +11,7 @@ from attrs import frozen
 from uml_core.host.device_memory import DeviceMemory, held_on_each
 from uml_core.host.devices import find_devices
 from uml_core.host.mappings import MappedMemory, measure_mappings
-from uml_core.host.memory import measure_tree
+from uml_core.host.memory import measure_tree, resident_bytes
 from uml_core.host.nvml import Devices
 from uml_core.supervisor.by_kind import Seen
 from uml_core.types import HOST, Device
@@ -34,7 +34,9 @@ async def look(worker: RunningWorker, devices: Devices) -> Sight | None:
     memory, now = await asyncio.gather(asyncio.to_thread(measure_mappings, pids, files), devices.read())
     memory = memory or await asyncio.to_thread(_whole, pids, mapped=worker.plan.placement.mapped)
     known = await asyncio.to_thread(lambda: find_devices().devices) if now and worker.devices_before else ()
-    if memory is None or worker.process.exited.done():
+    # A process that is dying has no memory any more some time before its end is known: what was seen may be a part.
+    alive = await asyncio.to_thread(resident_bytes, pids[:1])
+    if memory is None or not alive or worker.process.exited.done():
         return None
     held = _by_id(worker.devices_before, now, pids, known) if now and worker.devices_before else {}
     seen = Seen(memory=memory, overhead_bytes=worker.overhead_bytes, told=dict(worker.told_bytes), on_devices=held)
