@@ -15,7 +15,7 @@ from uml_core.planning.learned_memory import how_of
 from uml_core.registry import Registry
 from uml_core.settings import Settings
 from uml_core.storage import NoStorage
-from uml_core.supervisor import Supervisor, calibration, look
+from uml_core.supervisor import Supervisor, calibration, look, slot
 from uml_core.tasks import plugin as tasks
 from uml_core.testing import FakeBackend, FakeStore, write_fake_model
 from uml_core.types import Device, LoadRequest, MemoryPart
@@ -271,3 +271,12 @@ async def test_what_a_worker_takes_of_a_device_is_measured_by_what_it_gained(hou
     kept = {(one.device, one.kind): one.measured_bytes for one in house.measurements()}
     assert kept["cuda A", "overhead"] == 100 << 20
     assert (await house.supervisor.freed())["GPU-1"] == 700 << 20
+
+
+async def test_what_devices_had_free_before_a_load_or_an_unload_is_not_believed_any_more(house, monkeypatch):
+    states = []
+    monkeypatch.setattr(slot, "forget_devices", lambda: states.append(house.supervisor.active() is not None))
+    await house.load(house.model("a"))
+    assert states == [True], "else what the worker holds would count as free, and once more as freed by its end"
+    await house.supervisor.unload()
+    assert len(states) == 2

@@ -90,3 +90,23 @@ def test_the_order_of_cuda_is_asked_once():
     looking = finder(asked, "cuda", fresh_s=0.0)
     looking.find(), looking.find()
     assert asked.environments == [{}, {VARIABLE: '[["GPU-1", false]]'}]
+
+
+def test_an_older_look_serves_who_does_not_ask_what_is_free():
+    asked = Asked(cuda={"devices": (GPU,)})
+    looking = finder(asked, "cuda", fresh_s=0.0)
+    assert looking.find(fresh_s=60.0).devices == (GPU,)
+    looking.forget()
+    assert looking.find(fresh_s=60.0).devices == (GPU,)
+    assert len(asked.calls) == 1
+    looking.find()
+    assert len(asked.calls) == 2
+
+
+def test_an_order_with_a_gap_is_not_told_to_the_next_probe():
+    third = Device(id="cuda:2", kind="cuda", index=2, name="A", uuid="GPU-3")
+    asked = Asked(cuda={"devices": (GPU, third)})
+    looking = finder(asked, "cuda", fresh_s=0.0)
+    looking.find()
+    looking.find()
+    assert asked.environments == [{}, {}]

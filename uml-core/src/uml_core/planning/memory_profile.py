@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from uml_core.settings import Settings
-from uml_core.types import Device, HostInfo
+from uml_core.types import Device
 
 MIB = 1 << 20
 MOST_PART = 0.1
@@ -64,9 +64,9 @@ def profile_for(devices: Sequence[Device], settings: Settings) -> MemoryProfile:
     return evolve(profile, parallel=said.parallel or profile.parallel, cache_type=said.cache_type or profile.cache_type)
 
 
-def usual_context(host: HostInfo, settings: Settings) -> int:
+def usual_context(devices: Sequence[Device], settings: Settings) -> int:
     """Tokens of context that a load aims for of which nothing is said, if its engine uses every device that it can."""
-    return profile_for([device for device in host.devices if not device.problem], settings).context_length
+    return profile_for([device for device in devices if not device.problem], settings).context_length
 
 
 def _name(devices: Sequence[Device]) -> str:

@@ -81,10 +81,10 @@ class Cards:
     @cached_property
     def _usual_context(self) -> int:
         """Tokens that a load aims for of which nobody says anything."""
-        from uml_core.host import probe_host
+        from uml_core.host.devices import known_devices
         from uml_core.planning.memory_profile import usual_context
 
-        return self._settings.context_length or usual_context(probe_host(), self._settings)
+        return self._settings.context_length or usual_context(known_devices().devices, self._settings)
 
     def _needs_bytes(self, model: StoredModel, card: ModelCard | None) -> int | None:
         """What loading it as it is usually loaded takes, about; only of what can be loaded."""

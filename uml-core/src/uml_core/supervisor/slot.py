@@ -103,6 +103,7 @@ class Slot:
             if failure is error:
                 raise
             raise failure from error
+        forget_devices()  # else what was free there before would count, and beside it what this worker holds
         self.move(WorkerState.READY)
 
     async def _launch(self, plan: Plan, on_exit: Callable[[int], None]) -> None:
@@ -237,8 +238,7 @@ class Slot:
             list(proof.leftover_pids) or "nothing",
             proof.seconds,
         )
-        # What was free on devices a moment ago is not what is free now; it waits for a driver that is being asked.
-        asyncio.get_running_loop().run_in_executor(None, forget_devices)
+        forget_devices()  # what was free there a moment ago is not what is free now
         self.move(WorkerState.GONE if proof.proven else WorkerState.QUARANTINED, reason)
         if proof.proven:
             self.plan = self.worker = None

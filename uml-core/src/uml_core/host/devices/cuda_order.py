@@ -38,10 +38,11 @@ class Order:
         return {VARIABLE: json.dumps([[place.uuid, place.unified] for place in self._places])}
 
     def learn(self, answers: Iterable[Answer]) -> None:
-        """Take the order of an answer in which every device can be used; forget it after any other."""
+        """Take the order of an answer that has every device, and all can be used; forget it after any other."""
         devices = [device for answer in answers if answer.source == "cuda" for device in answer.devices]
         places = tuple(Place(device.uuid, device.unified) for device in devices)
-        if not devices or any(device.problem for device in devices):
+        gaps = [device.index for device in devices] != list(range(len(devices)))
+        if not devices or gaps or any(device.problem for device in devices):
             self._places = ()
         elif time.monotonic() >= self._until_s or places != self._places:
             self._places, self._until_s = places, time.monotonic() + self._known_s
