@@ -1,4 +1,4 @@
-"""What llama.cpp's calculation takes beside weights and cache: its buffers, and what it keeps of the vocabulary.
+"""What llama.cpp's calculation takes beside weights, cache and vocabulary: its buffers.
 
 The terms are the tensors that are alive at once in the graph's largest phase, in 32-bit floats for each token of a
 batch. They were fitted to the buffers that llama.cpp reserves (July to November 2026) for shapes from 135 million
@@ -18,14 +18,11 @@ FLOAT_BYTES = 4
 LATENT = 2.45
 """Parts of the joint key that latent attention has alive for each head: queries, absorbed ones, outputs."""
 LATENT_GAP = 8192
+"""What is alive beside, at most, where experts come after latent attention: the one leaves no room for the other."""
 RECURRENT = 13.5
 """Widths alive in a layer with a state: its projections, twice as wide as the model, and their convolution."""
 SCORE_WORK = 1.5
 """Scores that are written out are turned into another type for the multiplication with the values."""
-TABLE_BYTES, WORD_BYTES = 3_000_000, 300
-"""What the tables of a vocabulary take, and each word with its text, its type, and the way to find it."""
-SERVED_BYTES, SLOT_BYTES = 130, 30
-"""What llama.cpp's own server keeps besides of each word: its text once more, and for each further slot its score."""
 GRAPH_BYTES, BLOCK_BYTES = 2_000_000, 30_000
 """The lists of what is to be calculated, in all and for each block."""
 CUDA_BYTES, CUDA_EXPERT_BYTES, CUDA_LATENT_BYTES = 45_000_000, 140_000_000, 215_000_000
@@ -44,9 +41,8 @@ class Room:
 class Compute:
     """The room that models of *shape* need."""
 
-    def __init__(self, shape: Shape, *, serves: bool) -> None:
+    def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._serves = serves
         attending = {layer for layer in shape.layers if layer.kind in ("full", "sliding", "latent")}
         self._windows = {layer.window if layer.kind == "sliding" else None for layer in attending}
         self._attention = max((_attention(shape, layer) for layer in attending), default=0.0)
@@ -55,7 +51,7 @@ class Compute:
         recurrent = RECURRENT * shape.embedding_length if state else 0.0
         self._floats = max(_network(shape), self._attention, recurrent)
         if shape.experts and any(layer.kind == "latent" for layer in attending):
-            self._floats += min(4 * shape.embedding_length, LATENT_GAP)  # the one leaves no room that fits the other
+            self._floats += min(4 * shape.embedding_length, LATENT_GAP)
 
     def room(self, *, context_length: int, parallel: int, placement: Placement) -> Room:
         """The buffers of the largest step: a batch whose tokens look back at a whole context."""
@@ -85,11 +81,10 @@ class Compute:
         scores = SCORE_WORK * self._shape.heads * longest + self._attention + self._shape.embedding_length
         return max(self._floats, scores) * FLOAT_BYTES + masks * FLOAT_BYTES
 
-    def kept_bytes(self, parallel: int) -> int:
-        """What the engine keeps in memory of the vocabulary and of the graph, wherever the model lies."""
-        a_word = WORD_BYTES + (SERVED_BYTES + (parallel - 1) * SLOT_BYTES if self._serves else 0)
-        words = TABLE_BYTES * (1 + self._serves) + self._shape.vocabulary_size * a_word
-        return words + GRAPH_BYTES + len(self._shape.layers) * BLOCK_BYTES
+    @property
+    def graph_bytes(self) -> int:
+        """What the lists of the calculation take in memory, wherever the model lies."""
+        return GRAPH_BYTES + len(self._shape.layers) * BLOCK_BYTES
 
     def driver_bytes(self, devices: Iterable[str]) -> int:
         """What the libraries of the devices' driver take in memory once they calculate."""

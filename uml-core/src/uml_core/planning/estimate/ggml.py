@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from uml_core.planning.estimate.cache import Cache
 from uml_core.planning.estimate.compute import Compute
 from uml_core.planning.estimate.layout import Span, spans
+from uml_core.planning.estimate.vocabulary import Vocabulary
 from uml_core.planning.estimate.weights import Weights
 from uml_core.types import HOST, MemoryPart, ModelCard, Placement, Shape
 
@@ -18,7 +19,8 @@ class GgmlRule:
         self._blocks = len(shape.layers)
         self._weights = Weights(model, shape, isa)
         self._cache = Cache(shape.layers)
-        self._compute = Compute(shape, serves=serves)
+        self._compute = Compute(shape)
+        self._vocabulary = Vocabulary(model, shape, serves=serves)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute of each device that has some."""
@@ -47,7 +49,11 @@ class GgmlRule:
     ) -> Iterator[MemoryPart]:
         """Each device takes all that it sets aside; the host what is touched, with vocabulary and graph."""
         room = self._compute.room(context_length=context_length, parallel=parallel, placement=placement)
-        kept = self._compute.kept_bytes(parallel) + self._compute.driver_bytes(placement.devices)
+        kept = (
+            self._vocabulary.kept_bytes(parallel)
+            + self._compute.graph_bytes
+            + self._compute.driver_bytes(placement.devices)
+        )
         first, full = room.first, room.full
         if len(dealt) > 1 and not dealt[0].end and not placement.cpu_experts and placement.cache_on_device:
             inputs = self._compute.input_bytes(context_length=context_length, parallel=parallel, placement=placement)
