@@ -126,3 +126,153 @@ def test_more_context_never_takes_less():
     estimator = Estimator(TIED)
     totals = [estimator.at(context_length=tokens).total_bytes for tokens in (1, 256, 257, 4096, 10**6)]
     assert totals == sorted(totals)
+
+
+def quantized(types, *, tied=False, input_bytes=576):
+    return model(
+        *BLOCKS,
+        size=4600,
+        input_bytes=input_bytes,
+        output_bytes=100,
+        tied=tied,
+        type_bytes=types,
+        embedding_length=32,
+        vocabulary_size=32,
+    )
+
+
+@pytest.mark.parametrize(
+    ("isa", "copied"), [(("avx2",), 3000), (("avx2", "avx512f"), 3000), (("neon",), 3900), (("sse4_2",), 0)]
+)
+def test_what_the_processor_likes_in_another_order_is_held_twice(isa, copied):
+    card = quantized((("F32", 100), ("Q4_K", 3000), ("Q6_K", 900)), input_bytes=1000)
+    (part,) = (part for part in Estimator(card, isa=isa).at(context_length=256).parts if part.kind == "weights")
+    assert part.size_bytes - part.low_bytes == copied
+
+
+def test_an_output_that_is_the_embedding_is_held_twice_if_its_type_is():
+    card = quantized((("Q4_0", 3000),), tied=True)
+    placement = Placement(mapped=False)
+    (part,) = (
+        part
+        for part in Estimator(card, isa=("avx2",)).at(context_length=256, placement=placement).parts
+        if part.kind == "weights"
+    )
+    assert part.size_bytes == part.low_bytes == 576 + 4000 + 100 + 576
+
+
+def test_nothing_is_held_twice_beside_a_device_or_if_it_is_read():
+    card = quantized((("Q4_0", 3000),), input_bytes=1000)
+    for placement in (Placement(mapped=False), Placement(devices=("cuda:0",), gpu_layers=1)):
+        found = Estimator(card, isa=("avx2",)).at(context_length=256, placement=placement).on("cpu")
+        assert all(part.low_bytes == part.size_bytes for part in found if part.kind == "weights")
+
+
+LLAMA_8B = model(*[FULL] * 32, embedding_length=4096, feed_forward_length=14_336, heads=32, vocabulary_size=128_256)
+QWEN3_30B = model(
+    *[Layer(kv_heads=4, key_length=128, value_length=128)] * 48,
+    embedding_length=2048,
+    feed_forward_length=768,
+    heads=32,
+    vocabulary_size=151_936,
+    experts=128,
+    experts_used=8,
+)
+DEEPSEEK_V3 = model(
+    *[Layer(kind="latent", kv_heads=1, key_length=576)] * 61,
+    embedding_length=7168,
+    feed_forward_length=2048,
+    heads=128,
+    vocabulary_size=129_280,
+    experts=256,
+    experts_used=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("card", "mib"), [(LLAMA_8B, 120.0), (QWEN3_30B, 92.0), (DEEPSEEK_V3, 396.0)], ids=["llama", "experts", "latent"]
+)
+def test_what_is_set_aside_on_a_device_is_what_llama_cpp_said(card, mib):
+    """Its own numbers for 4096 tokens in batches of 512, in MiB; one of the outputs."""
+    placement = Placement(devices=("cuda:0",), gpu_layers=999)
+    (part,) = (
+        part
+        for part in Estimator(card).at(context_length=4096, placement=placement).on("cuda:0")
+        if part.kind == "compute"
+    )
+    assert part.size_bytes / 2**20 == pytest.approx(mib, rel=0.05)
+
+
+def test_scores_that_are_written_out_grow_with_the_context():
+    def compute(tokens, **placement):
+        found = Estimator(LLAMA_8B).at(context_length=tokens, placement=Placement(**placement))
+        return found.bytes_of("compute")
+
+    scores = 512 * 32 * 4096 * 4
+    assert compute(8192, flash_attention=False) - compute(4096, flash_attention=False) > scores
+    assert compute(8192) - compute(4096) == 512 * 4096 * 2
+
+
+def test_a_server_keeps_more_of_each_word_and_starts_with_less():
+    alone, served = Estimator(LLAMA_8B), Estimator(LLAMA_8B, serves=True)
+    more, less = (
+        served.at(context_length=256).bytes_of(kind) - alone.at(context_length=256).bytes_of(kind)
+        for kind in ("compute", "overhead")
+    )
+    assert more > 100 * 128_256
+    assert less < 0
+
+
+def test_words_without_merges_take_less():
+    def kept(header_bytes):
+        layer = Layer(kv_heads=1, key_length=64, value_length=64, weight_bytes=10**6)
+        card = model(layer, size=10**6 + header_bytes, vocabulary_size=100_000, embedding_length=64)
+        return Estimator(card).at(context_length=256).bytes_of("compute")
+
+    assert kept(36 * 100_000) - kept(24 * 100_000) == 144 * 100_000
+
+
+def stored(format, bits, *layers, parameters=10**6, **shape):
+    return ModelCard(
+        path=Path("/m"),
+        format=format,
+        files=(),
+        size_bytes=parameters * bits // 8 + 7000,
+        parameters=parameters,
+        bits_per_weight=bits,
+        shape=Shape(layers=layers, **shape),
+    )
+
+
+@pytest.mark.parametrize(("bits", "number"), [(32, 4), (16, 2), (4, 2)])
+def test_torch_keeps_the_cache_in_the_numbers_it_calculates_with(bits, number):
+    estimate = Estimator(stored("safetensors", bits, FULL, heads=8, embedding_length=1024)).at(context_length=1000)
+    assert estimate.bytes_of("kv_cache") == 8 * 256 * number * 1000
+    assert estimate.bytes_of("weights") == 10**6 * bits // 8
+
+
+def test_onnx_runtime_packs_matrices_and_gives_nothing_of_a_grown_cache_back():
+    layer = Layer(kv_heads=3, key_length=64, value_length=64, weight_bytes=2_216_448)
+    card = stored(
+        "onnx-genai", 5, *[layer] * 30, parameters=135_000_000, heads=9, embedding_length=576, vocabulary_size=49_152
+    )
+    short, long = (Estimator(card).at(context_length=tokens) for tokens in (512, 2048))
+    assert short.bytes_of("weights") == pytest.approx(84.4e6 + 0.83 * 30 * 2_216_448, rel=0.01)
+    assert short.bytes_of("compute") > 512 * 49_152 * 4
+    grown = long.bytes_of("kv_cache") - short.bytes_of("kv_cache")
+    assert long.bytes_of("compute") - short.bytes_of("compute") == 3 * grown
+
+
+def test_a_picture_model_has_no_cache():
+    card = ModelCard(path=Path("/m"), format="onnx", files=(), size_bytes=10**7, parameters=10**6)
+    estimate = Estimator(card).at(context_length=4096)
+    assert estimate.bytes_of("kv_cache") == 0
+    assert {part.kind for part in estimate.parts} == {"weights", "compute", "overhead"}
+
+
+def test_every_part_lies_in_its_interval():
+    for card in (LLAMA_8B, QWEN3_30B, DEEPSEEK_V3, TIED, quantized((("Q4_0", 3000),))):
+        for tokens in (1, 300, 100_000):
+            for placement in (Placement(), Placement(devices=("cuda:0", "rocm:1"), gpu_layers=3, split=(1, 1))):
+                for part in Estimator(card).at(context_length=tokens, parallel=2, placement=placement).parts:
+                    assert 0 <= part.low_bytes <= part.size_bytes <= part.high_bytes
