@@ -178,7 +178,7 @@ def test_a_model_that_writes_nothing_needs_no_speed(disk):
     (only,) = disk.add("embedder", 0.1, tasks=("feature-extraction",)).advice("embeddings")
     assert (
         only.reason
-        == "The most capable that fits: 200M parameters at 4.8 bits; needs 135 MB of the 8.0 GB that can be used"
+        == "The most capable that fits: 200M parameters at 4.8 bits; needs 134 MB of the 8.0 GB that can be used"
     )
 
 
