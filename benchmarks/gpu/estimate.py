@@ -216,23 +216,30 @@ def notes_of(plan: Plan) -> tuple[str, ...]:
 
 
 def report(outcomes: list[Outcome], host: HostInfo) -> tuple[str, int]:
+    """The table, planned / measured in MB with `!` where it is too far off, and how many cells are."""
     lines = [
         f"{host.processor}; " + ", ".join(f"{device.name} ({device.id})" for device in host.devices),
         "",
-        "| load | device | kind | planned MB | measured MB | off | |",
-        "|---|---|---|--:|--:|--:|---|",
+        "| load | device | weights | KV cache | compute | overhead | total |",
+        "|---|---|--:|--:|--:|--:|--:|",
     ]
-    wrong = 0
+    wrong = cells = 0
     for outcome in outcomes:
-        for device, kind, said, seen, ok in outcome.rows():
-            wrong += not ok
-            off = f"{(said - seen) / seen:+.1%}" if seen else "-"
+        rows = outcome.rows()
+        cells, wrong = cells + len(rows), wrong + sum(not ok for *_, ok in rows)
+        for device in dict.fromkeys(row[0] for row in rows):
+            told = {
+                kind: f"{said / MB:.1f} / {seen / MB:.1f}{'' if ok else ' !'}"
+                for at, kind, said, seen, ok in rows
+                if at == device
+            }
             lines.append(
-                f"| {outcome.case.name} | {device} | {kind} | {said / MB:.1f} | {seen / MB:.1f} | {off} | "
-                f"{'' if ok else 'off'} |"
+                f"| {outcome.case.name} | {device} | "
+                + " | ".join(told.get(kind, "") for kind in (*KINDS, "total"))
+                + " |"
             )
         lines += [f"| {outcome.case.name} | | {note} | | | | |" for note in outcome.notes]
-    return "\n".join([*lines, "", f"{wrong} of {sum(len(one.rows()) for one in outcomes)} too far off"]), wrong
+    return "\n".join([*lines, "", f"{wrong} of {cells} too far off"]), wrong
 
 
 async def main() -> int:
