@@ -73,6 +73,20 @@ def test_one_load_moves_it_half_of_the_way_and_six_all_of_it_with_a_narrower_int
     assert 68 * MB <= only(often).low_bytes < only(often).size_bytes < only(often).high_bytes <= 72 * MB
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"measured_bytes": -5},
+        {"measured_bytes": 2**63 - 1},
+        {"predicted_bytes": 2**63 - 1},
+        {"kind": "overhead", "measured_bytes": 2**63 - 1},
+    ],
+)
+def test_a_damaged_row_says_nothing(numbers):
+    estimate = formula(**{numbers.get("kind", "compute"): 50 * MB})
+    assert learn(estimate, [evolve(ROW, **numbers)]) == (estimate, 0)
+
+
 def test_a_load_out_of_the_ordinary_does_not_move_it():
     usual, _ = learn(formula(compute=50 * MB), rows(100, 101, 100, 102, 100))
     odd, count = learn(formula(compute=50 * MB), rows(900, 100, 101, 100, 102, 100))

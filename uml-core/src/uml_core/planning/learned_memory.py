@@ -16,6 +16,8 @@ from uml_core.types.device import HOST
 __all__ = ("Lessons", "device_names", "engine_of", "how_of", "learned")
 
 NEWEST = 20
+MOST_OFF, SLACK = 20, 2**32
+"""A row whose numbers lie further apart, so many times and so many bytes, is damaged: no load was ever like it."""
 SURE = 3
 """From so many votes on, one that was out of the ordinary is left out of the interval as well."""
 OVERHEAD_SPREAD = 0.03
@@ -103,9 +105,17 @@ class Lessons:
 
 def _counts(one: Measurement) -> bool:
     """Before the first full batch a calculation has touched little of what it will need of the machine's memory."""
+    if not _likely(one):
+        return False
     if one.kind == "overhead":
         return True
     return one.predicted_bytes > 0 and (one.used or one.kind != "compute" or one.device != HOST)
+
+
+def _likely(one: Measurement) -> bool:
+    """Whether it can be true: a damaged row must neither keep a model out nor let one in that is too large."""
+    less, more = sorted((one.measured_bytes, one.predicted_bytes))
+    return less >= 0 and more <= MOST_OFF * less + SLACK
 
 
 class _Lesson:
