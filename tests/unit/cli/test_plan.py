@@ -153,6 +153,16 @@ def test_what_does_not_fit_shows_where_the_budget_ends():
     ]
 
 
+@pytest.mark.parametrize(("id", "said"), [("cpu", True), ("cuda:0", False)])
+def test_weights_that_need_not_stay_are_named_where_there_is_no_room_for_them(id, said):
+    weights = part("weights", 800 * MB, low=300 * MB)
+    tight = device("memory", id, weights, total=900 * MB, free=600 * MB, missing_bytes=0)
+    told = "  budget  600 MB: free 600" + "; 500 MB of the weights need not stay" * said
+    assert told in lines(plan(tight))
+    wide = device("memory", id, weights, total=2 * GB, free=2 * GB)
+    assert not any("need not stay" in line for line in lines(plan(wide)))
+
+
 @pytest.mark.parametrize("columns", [40, 60, 80, 100])
 @pytest.mark.parametrize("view", [WHOLE, TIGHT])
 def test_no_line_is_wider_than_the_terminal(view, columns):

@@ -65,7 +65,16 @@ def _budget(device: View, *, coloured: bool) -> list[Text]:
     if left > 0:
         pieces[-1].append(";")
         pieces.append(_sized(FREE, f"{unit.bare(left)} stay free", coloured=coloured))
+    elif spared := _spared(device):
+        pieces[-1].append(";")
+        pieces.append(Text(f"{amount(spared)} of the weights need not stay"))
     return pieces
+
+
+def _spared(device: View) -> int:
+    """Pages of the file that nobody reads again: more may be needed than the budget has, and it fits all the same."""
+    weights = [part for part in device["parts"] if part["kind"] == "weights" and device["device"] == "cpu"]
+    return sum(part["size_bytes"] - part["low_bytes"] for part in weights)
 
 
 def _held(device: View, *, coloured: bool) -> list[Text]:
