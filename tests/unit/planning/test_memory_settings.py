@@ -118,7 +118,7 @@ def test_words_of_the_request_go_before_the_models_own_options(zoo):
             "^the option 'main_gpu' names no device that may be used; there are: cuda:0, cuda:1$",
         ),
         ({"device": "cuda:0", "options": {"tensor_split": [0, 1]}}, "^the option 'tensor_split' names no device that"),
-        ({"cache_type": "iq9"}, "^'engine' has no cache of the type 'iq9'; leave it out$"),
+        ({"cache_type": "iq9"}, "^'engine' has no cache of the type 'iq9'; it has f16, q8_0, q4_0$"),
         (
             {"cache_type": "f16", "options": {"type_k": "q4_0"}},
             "^cache_type is 'f16', but an option says 'q4_0'; say one of them$",
@@ -223,6 +223,15 @@ def test_a_refusal_has_the_numbers_and_who_holds_the_rest(zoo):
         in lines[1]
     )
     assert error.plan.memory.problem == error.message
+
+
+def test_a_refusal_says_how_many_at_once_and_when_the_margin_takes_all(zoo):
+    zoo.host("container-4gb")
+    request = LoadRequest(model="middle-Q8_0", context_length=4096, parallel=8)
+    with pytest.raises(InsufficientMemoryError, match=r"^'middle-Q8_0' with 4096 tokens of context, 8 at once, needs "):
+        zoo.planner().plan(request)
+    with pytest.raises(InsufficientMemoryError, match=r" of memory of this container, and none of it can be used; "):
+        zoo.planner(memory={"margin_mb": 10**6}).plan(request)
 
 
 def test_it_is_loaded_all_the_same_where_that_is_forced(zoo):

@@ -63,6 +63,15 @@ def test_a_context_that_the_model_does_not_have(setup, backend, asked):
     assert (caught.value.param, caught.value.status) == ("context_length", 400)
 
 
+def test_a_context_of_uml_toml_that_the_model_does_not_have(setup, backend):
+    setup.model()
+    planner = setup.planner(backend("one"), models={"Tiny": {"context_length": 10**6}})
+    with pytest.raises(
+        InvalidOptionsError, match=r"^context_length is 1000000 tokens, as uml\.toml says for this model,"
+    ):
+        planner.plan(LoadRequest(model="Tiny"))
+
+
 def test_a_context_of_a_model_that_does_not_tell_its_own(setup, backend):
     setup.model(**{"general.architecture": "odd"})
     planner = setup.planner(backend("one"))

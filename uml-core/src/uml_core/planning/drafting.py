@@ -74,7 +74,7 @@ class Drafting:
         assert memory is not None
         others = () if len(variants) > 1 else self._others(subject.stored)
         fields = Nearest(self._subjects, subject).would_fit(others)
-        problem = problem_of(plan.model_id, plan.context_length, memory.estimate, subject.budgets) + way_out(fields)
+        problem = problem_of(plan, memory.estimate, subject.budgets) + way_out(fields)
         forced = self._subjects.request.force
         decisions = (*plan.decisions, RISK) if forced else plan.decisions
         memory = evolve(memory, problem=problem, would_fit=fields, forced=forced)

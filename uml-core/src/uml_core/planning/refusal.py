@@ -14,15 +14,16 @@ from uml_core.types import Budget, MemoryEstimate, Plan
 MOST_HOLDERS = 5
 
 
-def problem_of(model_id: str, context_length: int, estimate: MemoryEstimate, budgets: Budgets) -> str:
+def problem_of(plan: Plan, estimate: MemoryEstimate, budgets: Budgets) -> str:
     """``'X' with 8192 tokens of context needs 9.1 GB of memory, and 7.4 GB can be used``; empty if it fits."""
     over = budgets.over(estimate)
     lacking = [_lacking(budget, budgets.needs(estimate, budget.device)) for budget in budgets if budget.device in over]
     if not lacking:
         return ""
     needs = ", and ".join(lacking[0]) if len(lacking) == 1 else " and ".join(f"{one} ({room})" for one, room in lacking)
-    context = f" with {context_length} tokens of context" if estimate.bytes_of("kv_cache") else ""
-    return f"'{shown(model_id)}'{context} needs {needs}"
+    context = f" with {plan.context_length} tokens of context" if estimate.bytes_of("kv_cache") else ""
+    many = f", {plan.parallel} at once," if context and plan.parallel > 1 else ""
+    return f"'{shown(plan.model_id)}'{context}{many} needs {needs}"
 
 
 def way_out(would_fit: Mapping[str, Any]) -> str:
@@ -53,7 +54,7 @@ def refusal(plan: Plan) -> InsufficientMemoryError:
 
 def _lacking(budget: Budget, needs_bytes: int) -> tuple[str, str]:
     needs, room = amounts(needs_bytes, budget.budget_bytes)
-    return f"{needs} of {place(budget)}", f"{room} can be used" if budget.budget_bytes else "nothing of it is free"
+    return f"{needs} of {place(budget)}", f"{room} can be used" if budget.budget_bytes else "none of it can be used"
 
 
 def _lines(budget: Budget, estimate: MemoryEstimate) -> Iterator[str]:

@@ -59,7 +59,9 @@ def said_of(request: LoadRequest, own: ModelSettings, *, backend: BackendInfo, m
     hidden = {backend.knobs.get(knob) for word, knobs in MEANS.items() if getattr(request, word) for knob in knobs}
     context = own.context_length if request.context_length is None else request.context_length
     parallel = own.parallel if request.parallel is None else request.parallel
-    _require_context(context, model)
+    _require_context(
+        context, model, said="," if request.context_length is not None else ", as uml.toml says for this model,"
+    )
     _require_parallel(parallel, backend)
     return Said(
         context_length=context,
@@ -71,12 +73,12 @@ def said_of(request: LoadRequest, own: ModelSettings, *, backend: BackendInfo, m
     )
 
 
-def _require_context(asked: int | None, model: ModelCard) -> None:
+def _require_context(asked: int | None, model: ModelCard, *, said: str) -> None:
     trained = model.context_length
     if asked is not None and (asked < 1 or (trained is not None and asked > trained)):
         most = f"from 1 to the {trained} that the model was trained with" if trained else "at least 1"
         raise InvalidOptionsError(
-            f"context_length is {asked} tokens, but must be {most}; ask for fewer", param="context_length"
+            f"context_length is {asked} tokens{said} but must be {most}; ask for fewer", param="context_length"
         )
 
 

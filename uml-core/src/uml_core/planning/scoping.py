@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from uml_core.errors import InvalidOptionsError
 from uml_core.planning.setting import Scope, Step
 from uml_core.planning.subject import Subject
+from uml_core.settings import CacheType
 from uml_core.types import HOST, Layer
 
 LEAST = 512
@@ -71,7 +73,11 @@ def _cache_types(subject: Subject) -> tuple[tuple[str, str], ...]:
 def _require_cache_type(subject: Subject, said: str) -> None:
     knobs, name = subject.knobs, subject.chosen.backend.name
     if not (knobs.takes("cache_type_k", said) and knobs.takes("cache_type_v", said)):
-        raise InvalidOptionsError(f"'{name}' has no cache of the type '{said}'; leave it out", param="cache_type")
+        able = [
+            one for one in get_args(CacheType) if knobs.takes("cache_type_k", one) and knobs.takes("cache_type_v", one)
+        ]
+        way = f"it has {', '.join(able)}" if able else "leave it out"
+        raise InvalidOptionsError(f"'{name}' has no cache of the type '{said}'; {way}", param="cache_type")
     for other in (knobs.said("cache_type_k"), knobs.said("cache_type_v")):
         if other not in (None, said) and subject.said.asked.intersection(knobs.names("cache_type_k", "cache_type_v")):
             raise InvalidOptionsError(
