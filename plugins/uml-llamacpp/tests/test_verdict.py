@@ -52,3 +52,10 @@ def test_without_a_layer_on_a_gpu_the_worker_sees_none(layers, hidden):
     plan = Plan(model_id="m", model=source, backend="llamacpp", tasks=(), context_length=1, options=options)
     env = plugin.uml_launch_worker(plan=plan).env
     assert env.get("CUDA_VISIBLE_DEVICES") == env.get("HIP_VISIBLE_DEVICES") == hidden
+
+
+def test_cached_values_of_few_bits_need_flash_attention():
+    with pytest.raises(ValidationError, match="of the type q8_0 need flash attention"):
+        Options(flash_attn=False, type_v="q8_0")
+    assert Options(flash_attn=False, type_k="q8_0", type_v="f16").type_k == "q8_0"
+    assert Options(flash_attn=True, type_v="q4_0").type_v == "q4_0"

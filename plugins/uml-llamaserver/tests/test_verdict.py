@@ -43,3 +43,10 @@ def test_what_core_has_a_word_for_is_no_option(name, word):
 def test_options_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Options.model_validate(options)
+
+
+def test_cached_values_of_few_bits_need_flash_attention():
+    with pytest.raises(ValidationError, match="of the type q8_0 need flash attention"):
+        Options(flash_attn="off", cache_type_v="q8_0")
+    assert Options(flash_attn="off", cache_type_k="q8_0", cache_type_v="bf16").cache_type_k == "q8_0"
+    assert Options(flash_attn="auto", cache_type_v="q4_0").cache_type_v == "q4_0"

@@ -50,6 +50,12 @@ class Options(BaseModel):
             raise ValueError("'n_ctx' is extra: say context_length, which every backend has")
         return data
 
+    @model_validator(mode="after")
+    def _attend_as_the_cache_needs(self) -> Options:
+        if self.flash_attn is False and self.type_v not in {None, "f16", "f32"}:
+            raise ValueError(f"cached values of the type {self.type_v} need flash attention: leave flash_attn out")
+        return self
+
 
 class Settings(BaseModel):
     """``[plugins.llamacpp]``: where the engine is."""

@@ -58,6 +58,14 @@ class Options(BaseModel):
                 raise ValueError(f"'{name}' is extra: say {word}, which every backend has")
         return data
 
+    @model_validator(mode="after")
+    def _attend_as_the_cache_needs(self) -> Options:
+        if self.flash_attn == "off" and self.cache_type_v not in {None, "f16", "bf16", "f32"}:
+            raise ValueError(
+                f"cached values of the type {self.cache_type_v} need flash attention: leave flash_attn out"
+            )
+        return self
+
 
 class Settings(BaseModel):
     """``[plugins.llamaserver]``: where the engine is."""
