@@ -32,7 +32,8 @@ def test_what_was_shown_is_loaded_measured_and_learned_from(gateway, smollm2, ba
     assert (job["model"], job["backend"], job["context_length"]) == (SMOL, backend, 4096)
     assert client.load(**plan["load"])["switched"] is False
     with client.chat(PROMPT, max_tokens=8) as answer:
-        assert list(answer)
+        list(answer)  # it may have nothing to say to that
+    assert answer.usage["prompt_tokens"] > 512, "no full batch was computed"
 
     def measured():
         memory = client.active()["memory"]
