@@ -126,7 +126,8 @@ class Bench:
             tasks=card.tasks,
             context_length=context_length,
             parallel=parallel,
-            options=card.options(**options).model_dump(),
+            # Unchecked: what a plugin refuses beforehand has to be explained when an engine meets it all the same.
+            options=card.options.model_construct(**options).model_dump(),
             settings=card.settings(**settings).model_dump(mode="json"),
         )
 

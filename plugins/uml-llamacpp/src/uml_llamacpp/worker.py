@@ -28,7 +28,7 @@ class Engine:
         from uml_llamacpp.template import ChatTemplate
 
         progress(0.0)  # what this process holds by now is no model's
-        options = Options(**plan.options)
+        options = Options.model_construct(**plan.options)  # checked when it was planned
         self._log = EngineLog()
         self._model = Model(plan.model.path, options, log=self._log, progress=progress)
         self._sequence = TokenSequence(self._model, plan, options, log=self._log)
