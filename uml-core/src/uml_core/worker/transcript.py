@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from uml_core.worker.delta import Delta, Piece
+from uml_core.worker.delta import Delta, Piece, Wait, Whole
 from uml_core.worker.requests import GenerationRequest
-from uml_core.worker.text import TextStream
+from uml_core.worker.text_stream import TextStream
 
 
 @frozen(kw_only=True)
@@ -31,6 +31,8 @@ class Transcript:
 
     def add(self, piece: Piece) -> str:
         """Take a piece, and give the text that can be sent now."""
+        if isinstance(piece, Wait | Whole):
+            raise TypeError(f"nobody can send a {type(piece).__name__} yet")
         if not isinstance(piece, Delta):
             return self._add_text(piece)
         text = self._add_text(piece.text)

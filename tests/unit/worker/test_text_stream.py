@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from uml_core.worker.text import TextStream
+from uml_core.worker.text_stream import TextStream
 
 
 def joined(stream, pieces):
