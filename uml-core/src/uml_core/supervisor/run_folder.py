@@ -8,6 +8,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from attrs import asdict
+
 from uml_core.types import Launch, Plan
 
 
@@ -58,6 +60,7 @@ def plan_for_worker(plan: Plan) -> dict[str, object]:
         "spin": plan.spin,
         "options": dict(plan.options),
         "settings": dict(plan.settings),
+        "placement": asdict(plan.placement),
         "model": {
             "path": str(model.path),
             "format": model.format,

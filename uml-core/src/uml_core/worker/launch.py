@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, fields, frozen
 
-from uml_core.types import ModelSource, Plan
+from uml_core.types import ModelSource, Placement, Plan
 
 BACKLOG = 128
 
@@ -59,7 +59,13 @@ def _plan(said: Mapping[str, Any]) -> Plan:
         "path": Path(model["path"]),
         "files": files,
     }
-    return Plan(**{**_known(Plan, said), "tasks": tuple(said["tasks"]), "model": ModelSource(**source)})
+    own = {"tasks": tuple(said["tasks"]), "model": ModelSource(**source), "placement": _placement(said)}
+    return Plan(**{**_known(Plan, said), **own})
+
+
+def _placement(said: Mapping[str, Any]) -> Placement:
+    known = _known(Placement, said.get("placement") or {})
+    return Placement(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
 
 
 def _known(kind: type, said: Mapping[str, Any]) -> dict[str, Any]:
