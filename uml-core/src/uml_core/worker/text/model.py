@@ -51,7 +51,7 @@ class TokenModel(Protocol):
         ...
 
     def copy(self, source: int, target: int, length: int) -> int:
-        """Let *target* begin with the first *length* tokens of *source*, and say how many it has; 0 if it can't."""
+        """Let *target* hold the first *length* tokens of *source* alone, and say how many it has; 0 if it can't."""
         ...
 
     def close(self) -> None:

@@ -16,7 +16,9 @@ class Tokenizer(Protocol):
     which the model says that it is done. ``names`` has the texts that a chat template asks for: ``bos_token``,
     ``eos_token`` …, where the model has them. ``chat_template`` is the model's own, ``chat_templates`` has further ones
     by name (``tool_use``). ``response_template`` is transformers' description of how to read an answer, if the model
-    brings one.
+    brings one. ``defaults`` has what the model's makers say of sampling, under the names of a request's fields
+    (``temperature``, ``top_k`` …). ``adds_to_chats``: a chat's prompt gets the special tokens, too, that its template
+    left out: llama.cpp does that, transformers doesn't.
     """
 
     n_vocab: int
@@ -25,6 +27,8 @@ class Tokenizer(Protocol):
     chat_template: str | None
     chat_templates: Mapping[str, str]
     response_template: Mapping[str, object] | None
+    defaults: Mapping[str, float]
+    adds_to_chats: bool
 
     def encode(self, text: str, *, add_special: bool) -> list[int]:
         """Turn text into tokens. Special tokens that it spells out are taken as such.
