@@ -7,7 +7,8 @@ from attrs import field, frozen
 from uml_core.errors import TaskNotSupportedError
 from uml_core.types import Plan
 from uml_core.worker.requests import ChatRequest
-from uml_core.worker.text.family import Family, find_family
+from uml_core.worker.text.families import find_family
+from uml_core.worker.text.family import Family
 from uml_core.worker.text.grammar import Grammar, grammar_of
 from uml_core.worker.text.response import ResponseReader
 from uml_core.worker.text.template import ChatTemplate
