@@ -45,7 +45,11 @@ class EncoderModel(Protocol):
     labels: Sequence[str]
 
     def encode(self, text: str | tuple[int, ...], pair: str | None = None) -> Encoded:
-        """Turn a text, or tokens, or a pair of texts into what the model reads, special tokens included."""
+        """Turn a text, or a pair of texts, into what the model reads, with its special tokens around them.
+
+        :param text: tokens are taken as they are, with nothing around them
+        :raises BadRequestError: one of those tokens is not in the vocabulary
+        """
         ...
 
     def forward(self, tokens: NDArray[np.int64], mask: NDArray[np.int64], types: NDArray[np.int64]) -> Outputs:
