@@ -6,7 +6,8 @@ and log probabilities are done here. Needs the extra ``uml-core[text]``.
 
 from uml_core.worker.text.choice import Choice, Chosen, Sampler
 from uml_core.worker.text.engine import TextEngine
+from uml_core.worker.text.hf_tokenizer import HuggingFaceTokenizer
 from uml_core.worker.text.model import Row, TokenModel
 from uml_core.worker.text.tokenizer import Tokenizer
 
-__all__ = ("Choice", "Chosen", "Row", "Sampler", "TextEngine", "TokenModel", "Tokenizer")
+__all__ = ("Choice", "Chosen", "HuggingFaceTokenizer", "Row", "Sampler", "TextEngine", "TokenModel", "Tokenizer")
