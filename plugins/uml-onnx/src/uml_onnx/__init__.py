@@ -1,0 +1,1 @@
+"""UML backend: ONNX through onnxruntime."""
