@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from uml_core.errors import SettingsError
-from uml_core.host import engine
+from uml_core.host import interpreter
 from uml_core.host.engine import find_engine, is_installed
 
 BOMB = "raise SystemExit('an engine was imported')\n"
@@ -75,7 +75,7 @@ def test_another_interpreter_is_asked_about_its_own_modules(other, modules, monk
 def test_it_is_asked_again_only_after_an_installation(other, monkeypatch):
     python, asked = str(other / "bin/python"), []
     run = subprocess.run
-    monkeypatch.setattr(engine.subprocess, "run", lambda *a, **k: asked.append(a) or run(*a, **k))
+    monkeypatch.setattr(interpreter.subprocess, "run", lambda *a, **k: asked.append(a) or run(*a, **k))
     assert not is_installed("later", interpreter=python)
     assert not is_installed("later", interpreter=python)
     assert len(asked) == 1
@@ -95,7 +95,7 @@ def test_it_is_asked_again_only_after_an_installation(other, monkeypatch):
     ],
 )
 def test_an_interpreter_that_is_none(tmp_path, monkeypatch, script, reason):
-    monkeypatch.setattr(engine, "ANSWER_S", 0.3)
+    monkeypatch.setattr(interpreter, "ANSWER_S", 0.3)
     path = tmp_path / "python"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from uml_core.environments.folder import isolated_python
 from uml_core.errors import InvalidOptionsError, SettingsError
 from uml_core.settings import Settings
 from uml_core.types import BackendInfo
@@ -30,6 +31,8 @@ def load_options(card: BackendInfo, options: Mapping[str, Any]) -> dict[str, Any
 def plugin_settings(card: BackendInfo, settings: Settings) -> dict[str, Any]:
     """Validate the table ``[plugins.<name>]`` of a backend.
 
+    Where it names no ``python``, that is the one of the environment that UML made for this backend, if it made one.
+
     :raises SettingsError: it is wrong; the message names the place
     """
     table = settings.plugins.table(card.name)
@@ -38,12 +41,15 @@ def plugin_settings(card: BackendInfo, settings: Settings) -> dict[str, Any]:
             raise SettingsError(f"[plugins.{card.name}] in uml.toml: this backend has no settings; remove the table")
         return {}
     try:
-        return card.settings.model_validate(table).model_dump()
+        validated = card.settings.model_validate(table).model_dump()
     except ValidationError as error:
         place, problem = _first(error, card.settings)
         where = f"'{place}' in [plugins.{card.name}] of uml.toml" if place else f"[plugins.{card.name}] of uml.toml"
         names = ", ".join(card.settings.model_fields) or "none"
         raise SettingsError(f"{where} {problem}; its settings are: {names}") from None
+    if "python" in validated and validated["python"] is None:
+        validated["python"] = isolated_python(settings.data_dir, card.name)
+    return validated
 
 
 def _first(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:

@@ -96,6 +96,7 @@ def create_app(
     app.include_router(
         management_router(
             plugins=plugins,
+            settings=settings,
             supervisor=supervisor,
             performance=performance,
             in_flight=in_flight,

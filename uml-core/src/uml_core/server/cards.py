@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
+from uml_core.errors import SettingsError
 from uml_core.plugins import PluginCard
 from uml_core.server.catalog import Entry
 from uml_core.server.loaded import status_of
-from uml_core.types import ModelCard, Profile, StoredModel, Usage
+from uml_core.types import BackendInfo, ModelCard, Profile, StoredModel, Usage
 
 if TYPE_CHECKING:
     from uml_core.registry import Registry
@@ -126,8 +127,11 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds")
 
 
-def plugin_card(card: PluginCard) -> dict[str, Any]:
-    """One plugin; of a backend also what it loads and which options it takes, as a JSON schema."""
+def plugin_card(card: PluginCard, settings: Settings) -> dict[str, Any]:
+    """One plugin; of a backend also what it loads, which options it takes as a JSON schema, and what it runs in.
+
+    Another Python is asked for that in a child process, so this may take a moment.
+    """
     backend = card.backend
     described = None
     if backend is not None:
@@ -137,5 +141,17 @@ def plugin_card(card: PluginCard) -> dict[str, Any]:
             "tasks": backend.tasks,
             "engine": backend.engine,
             "options": backend.options.model_json_schema(),
+            "environment": _environment(card, backend, settings),
         }
     return {**asdict(card, recurse=False), "backend": described}
+
+
+def _environment(card: PluginCard, backend: BackendInfo, settings: Settings) -> dict[str, Any]:
+    from uml_core.environments.facts import environment
+    from uml_core.planning.options import plugin_settings
+
+    try:
+        table = plugin_settings(backend, settings)
+    except SettingsError as error:
+        return {"problem": error.message}
+    return environment(card, table, data_dir=settings.data_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
@@ -15,6 +16,7 @@ from uml_core.server.in_flight import InFlight
 from uml_core.server.json import json_response
 from uml_core.server.loaded import description
 from uml_core.server.performance import Performance
+from uml_core.settings import Settings
 from uml_core.supervisor.views import job_view
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 def management_router(
     *,
     plugins: Plugins,
+    settings: Settings,
     supervisor: Supervisor,
     performance: Performance,
     in_flight: InFlight,
@@ -44,7 +47,8 @@ def management_router(
     @router.get("/plugins")
     async def list_plugins() -> Response:
         """List the plugins, also those that failed, with the reason."""
-        return json_response({"object": "list", "data": [plugin_card(card) for card in plugins.cards]})
+        cards = await asyncio.to_thread(lambda: [plugin_card(card, settings) for card in plugins.cards])
+        return json_response({"object": "list", "data": cards})
 
     @router.get("/livez")
     async def livez() -> Response:

@@ -8,11 +8,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from uml_core import __version__
 from uml_core.errors import InternalServerError, ModelLoadError, UMLError
 from uml_core.supervisor.client import WorkerClient
 from uml_core.supervisor.endpoint import holder, listens
 from uml_core.supervisor.process import WorkerProcess
 from uml_core.types import Launch, WorkerCommand, WorkerResponse
+from uml_core.types.worker import WORKER_PROTOCOL
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.25
 ANSWER_S = 2.0
@@ -22,6 +24,10 @@ OnHealth: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 class NotReadyError(ModelLoadError):
     """It was not ready in time, and still runs."""
+
+
+class OtherProtocol(Exception):
+    """The worker speaks another protocol than this UML."""
 
 
 class PortLostError(InternalServerError):
@@ -42,7 +48,8 @@ async def wait_ready(
     A worker that holds the GIL answers nothing for the whole load, so that silence says nothing; only its end, the
     wrong answer, or the time limit ends the wait.
 
-    :raises ModelLoadError: it ended, refuses its own token, or took longer than *timeout_s*
+    :raises ModelLoadError: it ended, speaks another protocol, or took longer than *timeout_s*
+    :raises TokenRefused: it refuses its own token
     :raises PortLostError: another program listens on the port that the worker was given
     """
     pause_s = FIRST_PAUSE_S
@@ -53,6 +60,11 @@ async def wait_ready(
                     break
                 await asyncio.wait([process.exited], timeout=pause_s)
                 pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
+    except OtherProtocol as found:
+        raise ModelLoadError(
+            f"the uml-core of '{command.argv[0]}' speaks worker protocol {found}, and UML {__version__} here speaks "
+            f"{WORKER_PROTOCOL}; install one version of uml-core on both sides, `uml plugins` shows them"
+        ) from None
     except TimeoutError:
         raise NotReadyError(
             f"the worker was not ready within {timeout_s:.0f} s; if the model is only slow to load, raise "
@@ -111,8 +123,16 @@ async def _read(response: WorkerResponse, on_health: OnHealth) -> bool:
     with contextlib.suppress(ValueError, RecursionError):
         health = json.loads(await response.read())
         if isinstance(health, dict):
+            _check_protocol(health)
             on_health(health)
     return response.status == 200
+
+
+def _check_protocol(health: Mapping[str, Any]) -> None:
+    """Another environment's uml-core may have changed since it was asked; a foreign server says nothing of it."""
+    protocol = health.get("protocol", WORKER_PROTOCOL)
+    if protocol != WORKER_PROTOCOL:
+        raise OtherProtocol(protocol)
 
 
 class TokenRefused(Exception):

@@ -13,6 +13,13 @@ from attrs import field, frozen
 from uml_core.types.memory import MemoryPart
 from uml_core.types.status import LOADING
 
+WORKER_PROTOCOL = 1
+"""What the supervisor and :func:`uml_core.worker.serve` agree on: the launch file, the paths, the wire format.
+
+It rises with each change that one side of another version would not understand; the worker may be in another
+environment, with another uml-core.
+"""
+
 EndpointKind = Literal["fd", "port"]
 
 
