@@ -42,12 +42,12 @@ class HuggingFaceTokenizer:
         tokenizer.no_truncation()
         self.tokenizer = tokenizer
         self.n_vocab = n_vocab
-        self.names = dict(_names(config))
+        self.names: Mapping[str, str] = dict(_names(config))
         self.ends = frozenset(self._ends(generation))
         self.chat_template: str | None = config.get("chat_template")
         self.chat_templates: Mapping[str, str] = config.get("chat_templates") or {}
         self.response_template: Mapping[str, object] | None = config.get("response_template")
-        self.defaults = {_DEFAULTS[name]: float(generation[name]) for name in _DEFAULTS if _is_number(generation, name)}
+        self.defaults: Mapping[str, float] = dict(_defaults(generation))
         self._adds = config.get("add_bos_token"), config.get("add_eos_token")
         self._added = tokenizer.get_added_tokens_decoder()
         self._bytes = find_bytes(tokenizer)
@@ -68,7 +68,7 @@ class HuggingFaceTokenizer:
             raise InvalidModelFileError(f"'{folder}' has no tokenizer.json; convert its tokenizer with transformers")
         try:
             tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # noqa: BLE001 - tokenizers raises no class of its own
+        except Exception as error:  # tokenizers has no class of its own for it
             raise InvalidModelFileError(f"'{path}' can't be read: {error}") from error
         size = n_vocab or find_vocabulary_size(folder) or tokenizer.get_vocab_size()
         return cls(tokenizer, config=read_config(folder), generation=read_generation(folder), n_vocab=size)
@@ -79,7 +79,7 @@ class HuggingFaceTokenizer:
         if not add_special or self._adds[0] is not None or written:
             tokens: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
             return self._surrounded(tokens, written=written) if add_special else tokens
-        return self.tokenizer.encode(text).ids  # type: ignore[no-any-return]
+        return list(self.tokenizer.encode(text).ids)
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         if (added := self._added.get(token)) is not None:
@@ -124,5 +124,8 @@ def _names(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def _is_number(said: Mapping[str, Any], name: str) -> bool:
-    return isinstance(said.get(name), int | float) and not isinstance(said[name], bool)
+def _defaults(generation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, asked in _DEFAULTS.items():
+        value = generation.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield asked, float(value)
