@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from uml_core.worker import PROTOCOL
+
 
 @pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/health"), ("GET", "/nope"), ("POST", "/v1/chat/completions")])
@@ -26,7 +28,7 @@ def test_health_tells_of_the_load(start, tmp_path):
     assert loading.status_code == 503
     said = loading.json()
     assert said.pop("overhead_bytes") > 1_000_000
-    assert said == {"state": "loading", "progress": 0.4, "activity": 2, "queued": 0}
+    assert said == {"state": "loading", "progress": 0.4, "activity": 2, "queued": 0, "protocol": PROTOCOL}
     early = worker.post("say hello")
     assert early.status_code == 503
     assert early.json()["error"]["code"] == "model_loading"

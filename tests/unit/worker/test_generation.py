@@ -1,41 +1,59 @@
-"""The bridge between the two threads, without a process around it."""
+"""The bridge between the two threads: an answer of an engine that has nothing else to do, without a process."""
 
 import asyncio
-import contextlib
 import threading
 
 import pytest
 
 from uml_core.errors import BadRequestError, InternalServerError, ShuttingDownError
 from uml_core.worker import CompletionRequest, Delta
+from uml_core.worker.answering import Answering
 from uml_core.worker.generation import AHEAD, Abandoned, Generation
-from uml_core.worker.transcript import Finish
+from uml_core.worker.rounds import Rounds
+from uml_core.worker.transcript import Finish, Transcript
 
 REQUEST = CompletionRequest(prompt="x")
+
+
+class Alone:
+    """What the engine's thread does, with one answer."""
+
+    def __init__(self, generation, answer, request):
+        self.rounds = Rounds(tick=lambda: None)
+        self.rounds.add([Answering(generation, answer, request, transcript=Transcript.of(request))])
+        self.thread = threading.Thread(target=self.rounds.run, args=(self,))
+        self.thread.start()
+
+    def join(self):
+        self.rounds.stop()
+        self.thread.join(5)
 
 
 class Bridge:
     def __init__(self):
         self.ticks = 0
-        self.generation = Generation(asyncio.get_running_loop(), tick=self.tick)
+        loop = asyncio.get_running_loop()
+        self.generation = Generation(loop, tick=self.tick, roomy=self.look)
 
     def tick(self):
         self.ticks += 1
 
-    def run(self, answer, request=REQUEST):
-        def work():
-            with contextlib.suppress(ZeroDivisionError):
-                self.generation.run(answer, request)
+    def look(self):
+        self.engine.rounds.look()
 
-        self.thread = threading.Thread(target=work)
-        self.thread.start()
+    def run(self, answer, request=REQUEST):
+        self.engine = Alone(self.generation, answer, request)
 
     async def all(self):
         items = []
         while not items or isinstance(items[-1], str):
-            items += await self.generation.take()
-        self.thread.join(5)
+            items += [content for _, content in await self.generation.take()]
+        self.engine.join()
         return items
+
+    def cancel(self):
+        self.generation.cancel()
+        self.engine.rounds.remove(self.generation)
 
 
 @pytest.fixture
@@ -82,14 +100,15 @@ async def test_the_engine_waits_for_its_reader(bridge):
 
     bridge.run(answer)
     await asyncio.sleep(0)
-    while bridge.generation._room.is_set() or made < AHEAD:
+    while not bridge.generation.behind:
         await asyncio.sleep(0.001)
-    first = len(await bridge.generation.take())
-    assert first == AHEAD
-    assert made <= 2 * AHEAD
-    bridge.generation.cancel()
-    bridge.thread.join(5)
-    assert not bridge.thread.is_alive()
+    assert len(await bridge.generation.take()) == AHEAD
+    while not bridge.generation.behind:  # it went on, as far as it may
+        await asyncio.sleep(0.001)
+    assert made == 2 * AHEAD
+    bridge.cancel()
+    bridge.engine.join()
+    assert not bridge.engine.thread.is_alive()
 
 
 async def test_a_cancel_stops_within_one_piece_and_closes_in_the_engines_thread(bridge):
@@ -115,15 +134,15 @@ async def test_a_cancel_stops_within_one_piece_and_closes_in_the_engines_thread(
     bridge.run(answer)
     with pytest.raises(Abandoned):
         await bridge.generation.take()
-    bridge.thread.join(5)
+    bridge.engine.join()
     assert asked == 5
-    assert closed_in is bridge.thread
+    assert closed_in is bridge.engine.thread
 
 
 async def test_a_cancel_before_the_start_never_asks_the_engine(bridge):
     bridge.generation.cancel()
     bridge.run(lambda request: pytest.fail("was asked"))
-    bridge.thread.join(5)
+    bridge.engine.join()
 
 
 async def test_the_first_reason_for_a_cancel_stays(bridge):

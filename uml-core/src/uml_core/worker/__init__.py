@@ -4,8 +4,22 @@ Of the core it imports only the types and the errors; the parent's side never im
 is argv, environment, HTTP in OpenAI's wire format, log lines and an exit code.
 """
 
-from uml_core.worker.delta import Delta, Piece
+from uml_core.types.worker import WORKER_PROTOCOL as PROTOCOL
+from uml_core.worker.delta import WAIT, Delta, Piece, TokenLogprob, ToolCallDelta, TopLogprob, Whole
 from uml_core.worker.process import serve
 from uml_core.worker.requests import ChatRequest, CompletionRequest, GenerationRequest
 
-__all__ = ("ChatRequest", "CompletionRequest", "Delta", "GenerationRequest", "Piece", "serve")
+__all__ = (
+    "PROTOCOL",
+    "WAIT",
+    "ChatRequest",
+    "CompletionRequest",
+    "Delta",
+    "GenerationRequest",
+    "Piece",
+    "TokenLogprob",
+    "ToolCallDelta",
+    "TopLogprob",
+    "Whole",
+    "serve",
+)

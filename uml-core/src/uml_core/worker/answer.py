@@ -6,30 +6,50 @@ import asyncio
 from collections.abc import Sequence
 
 from uml_core.errors import UMLError
-from uml_core.worker.frames import Frames, error_body, event
+from uml_core.worker.delta import Whole
+from uml_core.worker.events import error_body, event
+from uml_core.worker.frames import Frames
 from uml_core.worker.generation import Generation, Item
-from uml_core.worker.http import Send, send_body, send_json, send_start
+from uml_core.worker.http import Send, send_body, send_json, send_raw, send_start
+from uml_core.worker.message import Message
 from uml_core.worker.transcript import Finish
 
 _EVENT_STREAM = {b"content-type": b"text/event-stream; charset=utf-8", b"cache-control": b"no-store"}
 
 
-async def send_whole(generation: Generation, frames: Frames, send: Send) -> None:
-    """Wait for the end and send one body.
+async def send_made(generation: Generation, send: Send) -> None:
+    """Wait for the body that the engine makes by itself, and send it.
 
     :raises UMLError: the engine raised it
     """
-    texts: list[str] = []
     while True:
-        for item in await generation.take():
-            if isinstance(item, UMLError):
-                raise item
-            if isinstance(item, Finish):
-                return await send_json(send, 200, frames.whole("".join(texts), item))
-            texts.append(item)
+        for _, content in await generation.take():
+            if isinstance(content, UMLError):
+                raise content
+            if isinstance(content, Whole):
+                return await send_raw(send, 200, content.body)
 
 
-async def send_stream(generation: Generation, frames: Frames, send: Send, *, usage: bool, stall_s: float) -> None:
+async def send_whole(generation: Generation, frames: Frames, send: Send, *, n: int) -> None:
+    """Wait for the end of all *n* answers and send one body.
+
+    :raises UMLError: the engine raised it
+    """
+    messages = [Message() for _ in range(n)]
+    while not all(message.finish for message in messages):
+        for index, content in await generation.take():
+            if isinstance(content, UMLError):
+                raise content
+            if isinstance(content, Finish):
+                messages[index].finish = content
+            elif not isinstance(content, Whole):
+                messages[index].add(content)
+    await send_json(send, 200, frames.whole(messages))
+
+
+async def send_stream(
+    generation: Generation, frames: Frames, send: Send, *, n: int, usage: bool, stall_s: float
+) -> None:
     """Send events as they come, several in one write when the engine is faster than the reader.
 
     An error before the first event keeps its status; a later one is the last event, and ``[DONE]`` is not sent.
@@ -39,21 +59,50 @@ async def send_stream(generation: Generation, frames: Frames, send: Send, *, usa
     """
     items = await _first(generation)
     await send_start(send, 200, _EVENT_STREAM)
-    data, more = frames.opening(), True
-    while more:
-        events, more = _encode(items, frames, usage=usage)
+    events = _Events(frames, n=n, usage=usage)
+    data = frames.opening()
+    while not events.ended:
+        data += events.encode(items)
         async with asyncio.timeout(stall_s):
-            await send_body(send, data + events, more=more)
-        if more:
-            data, items = b"", await _next(generation)
+            await send_body(send, data.encode("ascii"), more=not events.ended)
+        if not events.ended:
+            data, items = "", await _next(generation)
+
+
+class _Events:
+    """Turns what comes into events; ``ended`` after the last one."""
+
+    def __init__(self, frames: Frames, *, n: int, usage: bool) -> None:
+        self._frames, self._n, self._usage = frames, n, usage
+        self._finishes: list[Finish] = []
+        self.ended = False
+
+    def encode(self, items: Sequence[Item]) -> str:
+        return "".join([self._encode(item) for item in items])
+
+    def _encode(self, item: Item) -> str:
+        index, content = item
+        if self.ended:  # an error of one answer has ended all
+            return ""
+        if isinstance(content, Finish):
+            return self._frames.closing(index, content) + self._end(content)
+        if isinstance(content, UMLError):
+            self.ended = True
+            return event(error_body(content))
+        return "" if isinstance(content, Whole) else self._frames.part(index, content)
+
+    def _end(self, finish: Finish) -> str:
+        self._finishes.append(finish)
+        self.ended = len(self._finishes) == self._n
+        return self._frames.ending(self._finishes if self._usage else None) if self.ended else ""
 
 
 async def _first(generation: Generation) -> Sequence[Item]:
     items: Sequence[Item] = ()
     while not items:
         items = await generation.take()
-    if isinstance(items[0], UMLError):
-        raise items[0]
+    if isinstance(failed := items[0][1], UMLError):
+        raise failed
     return items
 
 
@@ -61,14 +110,4 @@ async def _next(generation: Generation) -> Sequence[Item]:
     try:
         return await generation.take()
     except UMLError as error:  # the worker is being stopped; the status is already out
-        return [error]
-
-
-def _encode(items: Sequence[Item], frames: Frames, *, usage: bool) -> tuple[bytes, bool]:
-    events = frames.texts(item for item in items if isinstance(item, str))
-    end = items[-1] if items else ""
-    if isinstance(end, Finish):
-        return events + frames.closing(end, usage=usage), False
-    if isinstance(end, UMLError):
-        return events + event(error_body(end)), False
-    return events, True
+        return [(0, error)]

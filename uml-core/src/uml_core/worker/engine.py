@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import traceback
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
-
-from attrs import frozen
 
 from uml_core.errors import ShuttingDownError
 from uml_core.types import Plan
-from uml_core.worker.generation import Answer, Generation
+from uml_core.worker.answering import Answering
+from uml_core.worker.generation import Generation
 from uml_core.worker.own_memory import own_bytes
-from uml_core.worker.requests import GenerationRequest
+from uml_core.worker.rounds import Rounds
 
 Load: TypeAlias = Callable[[Plan, Callable[[float], None]], Any]
 """A backend's ``load(plan, progress)``: loads the model, calls *progress* with 0 to 1 if it can, gives the engine.
@@ -24,15 +20,8 @@ With 0 it says that the engine is imported and the model comes next: what the pr
 """
 
 
-@frozen(eq=False)
-class _Job:
-    generation: Generation
-    answer: Answer
-    request: GenerationRequest
-
-
 class EngineThread:
-    """Runs one request at a time, first come, first served. Native engines are bound to the thread that made them.
+    """Native engines are bound to the thread that made them.
 
     ``engine`` is None until it is loaded; ``activity`` rises with every sign of life and is never set back.
     ``overhead_bytes`` is what the process held with nothing loaded: when the load said that it begins (a first progress
@@ -45,10 +34,9 @@ class EngineThread:
         self.activity = 0
         self.overhead_bytes: int | None = None
         self._load, self._plan, self._failed = load, plan, failed
-        self._waiting: deque[_Job] = deque()
-        self._running: _Job | None = None
+        self._rounds = Rounds(tick=self.tick)
+        self._open: set[Generation] = set()
         self._stopping = False
-        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -57,37 +45,40 @@ class EngineThread:
     def tick(self) -> None:
         self.activity += 1
 
+    def look(self) -> None:
+        """Look again whether an answer can go on."""
+        self._rounds.look()
+
     @property
     def queued(self) -> int:
-        return len(self._waiting)
+        return self._rounds.queued
 
-    def submit(self, generation: Generation, answer: Answer, request: GenerationRequest) -> None:
-        """Put a request at the end of the queue.
+    def open(self, generation: Generation) -> None:
+        """Let a request be known, so that it is told when the worker is being stopped.
 
-        :raises ShuttingDownError: the worker is being stopped
+        :raises ShuttingDownError: that is so already
         """
-        with self._changed:
-            if self._stopping:
-                raise ShuttingDownError("the worker is being stopped; ask again")
-            self._waiting.append(_Job(generation, answer, request))
-            self._changed.notify()
+        if self._stopping:
+            raise ShuttingDownError("the worker is being stopped; ask again")
+        self._open.add(generation)
+
+    def submit(self, answers: Iterable[Answering]) -> None:
+        """Put answers at the end of the queue."""
+        self._rounds.add(answers)
 
     def withdraw(self, generation: Generation) -> None:
         """Cancel a request wherever it is; one that waits leaves the queue at once."""
         generation.cancel()
-        with self._changed:
-            self._waiting = deque(job for job in self._waiting if job.generation is not generation)
+        self._open.discard(generation)
+        self._rounds.remove(generation)
 
     def stop(self) -> None:
         """Take nothing more, cancel everything, and let the engine close itself."""
+        self._stopping = True
         error = ShuttingDownError("the worker was stopped before the answer was complete; ask again")
-        with self._changed:
-            self._stopping = True
-            jobs = [*self._waiting, *([self._running] if self._running else [])]
-            self._waiting.clear()
-            self._changed.notify()
-        for job in jobs:
-            job.generation.cancel(error)
+        for generation in self._open:
+            generation.cancel(error)
+        self._rounds.stop()
 
     def join(self, timeout_s: float) -> None:
         """Wait until the engine is closed; a call into native code may take longer than anybody wants to wait."""
@@ -98,26 +89,11 @@ class EngineThread:
             self.overhead_bytes = own_bytes()
             self.engine = self._load(self._plan, self._report)
             self.tick()
-            self._serve()
+            self._rounds.run(self.engine)
+            if (close := getattr(self.engine, "close", None)) is not None:
+                close()
         except BaseException as error:  # noqa: BLE001 - SystemExit too: some engines call sys.exit()
             self._failed(error)
-
-    def _serve(self) -> None:
-        while job := self._next():
-            try:
-                job.generation.run(job.answer, job.request)
-            except Exception:  # noqa: BLE001 - the client has been told; the log wants the place
-                traceback.print_exc(file=sys.stderr)
-        if (close := getattr(self.engine, "close", None)) is not None:
-            close()
-
-    def _next(self) -> _Job | None:
-        with self._changed:
-            self._running = None
-            self._changed.wait_for(lambda: self._waiting or self._stopping)
-            if not self._stopping:
-                self._running = self._waiting.popleft()
-            return self._running
 
     def _report(self, progress: float) -> None:
         if self.progress is None and progress <= 0:

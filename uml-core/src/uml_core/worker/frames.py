@@ -3,118 +3,75 @@
 from __future__ import annotations
 
 import abc
-import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from uml_core.errors import UMLError
+from uml_core.worker.delta import Delta
+from uml_core.worker.events import DONE, event, quote
+from uml_core.worker.message import Message
 from uml_core.worker.transcript import Finish
-
-DONE = b"data: [DONE]\n\n"
-_quote = json.encoder.encode_basestring_ascii
+from uml_core.worker.usage import usage
 
 
 class Frames(abc.ABC):
-    """One answer in the shape of its path. What is the same in every event of a stream is encoded once."""
+    """The *n* answers to one request in the shape of its path, all text in ASCII.
+
+    What is the same in every event of a stream is encoded once.
+    """
 
     prefix: ClassVar[str]
     kind: ClassVar[str]
     chunk_kind: ClassVar[str]
 
-    def __init__(self, model_id: str) -> None:
+    def __init__(self, model_id: str, *, n: int = 1) -> None:
         created = int(time.time())
         self._head = {"id": f"{self.prefix}-{secrets.token_hex(12)}", "created": created, "model": model_id}
-        self._before, self._after = self._split(self._chunk(choices=[self._choice("\0", None)]))
+        self._n = n
+        self._around = [self._split(self._chunk(self._choice(index, Delta("\0")))) for index in range(n)]
 
-    def opening(self) -> bytes:
+    def opening(self) -> str:
         """The events before the first text."""
-        return b""
+        return ""
 
-    def texts(self, texts: Iterable[str]) -> bytes:
-        """One event for each text, in one piece."""
-        before, after = self._before, self._after
-        return "".join([f"{before}{_quote(text)}{after}" for text in texts]).encode("ascii")
+    def part(self, index: int, content: str | Delta) -> str:
+        """The event for the next part of answer *index*."""
+        if isinstance(content, Delta):
+            return event(self._chunk(self._choice(index, content)))
+        before, after = self._around[index]
+        return f"{before}{quote(content)}{after}"
 
-    def closing(self, finish: Finish, *, usage: bool) -> bytes:
-        """The finish reason, the usage if the client asked for it, and the mark of success."""
-        events = [self._chunk(choices=[self._choice(None, finish.reason)])]
-        if usage:
-            events.append(self._chunk(choices=[], usage=_usage(finish)))
-        return b"".join(event(body) for body in events) + DONE
+    def closing(self, index: int, finish: Finish) -> str:
+        """The event that says why answer *index* has ended."""
+        return event(self._chunk(self._end(index, finish.reason)))
 
-    def whole(self, text: str, finish: Finish) -> dict[str, Any]:
+    def ending(self, finishes: Collection[Finish] | None) -> str:
+        """The usage, if the client asked for it, and the mark of success."""
+        return (event({**self._chunk(), "usage": usage(finishes)}) if finishes else "") + DONE
+
+    def whole(self, messages: Sequence[Message]) -> dict[str, Any]:
         """The body of an answer that isn't streamed."""
-        return {**self._head, "object": self.kind, "choices": [self._final(text, finish)], "usage": _usage(finish)}
+        finishes = [message.finish for message in messages if message.finish]
+        choices = [self._final(index, message) for index, message in enumerate(messages)]
+        return {**self._head, "object": self.kind, "choices": choices, "usage": usage(finishes)}
 
-    def _chunk(self, **fields: Any) -> dict[str, Any]:
-        return {**self._head, "object": self.chunk_kind, **fields}
+    def _chunk(self, *choices: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self._head, "object": self.chunk_kind, "choices": choices}
 
     @staticmethod
     def _split(chunk: Mapping[str, Any]) -> tuple[str, str]:
-        before, after = event(chunk).decode("ascii").split(_quote("\0"))
+        before, after = event(chunk).split(quote("\0"))
         return before, after
 
     @abc.abstractmethod
-    def _choice(self, text: str | None, finish_reason: str | None) -> dict[str, Any]:
+    def _choice(self, index: int, delta: Delta) -> dict[str, Any]:
         """A choice of a stream's event."""
 
     @abc.abstractmethod
-    def _final(self, text: str, finish: Finish) -> dict[str, Any]:
+    def _end(self, index: int, reason: str) -> dict[str, Any]:
+        """The choice of an answer's last event."""
+
+    @abc.abstractmethod
+    def _final(self, index: int, message: Message) -> dict[str, Any]:
         """The choice of a whole answer."""
-
-
-class ChatFrames(Frames):
-    """``/v1/chat/completions``."""
-
-    prefix = "chatcmpl"
-    kind = "chat.completion"
-    chunk_kind = "chat.completion.chunk"
-
-    def opening(self) -> bytes:
-        delta = {"role": "assistant", "content": ""}
-        return event(self._chunk(choices=[{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]))
-
-    def _choice(self, text: str | None, finish_reason: str | None) -> dict[str, Any]:
-        delta = {} if text is None else {"content": text}
-        return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-
-    def _final(self, text: str, finish: Finish) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text}
-        return {"index": 0, "message": message, "logprobs": None, "finish_reason": finish.reason}
-
-
-class CompletionFrames(Frames):
-    """``/v1/completions``."""
-
-    prefix = "cmpl"
-    kind = chunk_kind = "text_completion"
-
-    def _choice(self, text: str | None, finish_reason: str | None) -> dict[str, Any]:
-        return {"index": 0, "text": text or "", "logprobs": None, "finish_reason": finish_reason}
-
-    def _final(self, text: str, finish: Finish) -> dict[str, Any]:
-        return self._choice(text, finish.reason)
-
-
-def event(body: Mapping[str, Any]) -> bytes:
-    """One server-sent event. JSON in ASCII has no line break, so no text can end an event or begin another."""
-    return b"data: %b\n\n" % encode(body)
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode("ascii")
-
-
-def error_body(error: UMLError) -> dict[str, Any]:
-    """OpenAI's body for an error."""
-    return {"error": {"message": str(error), "type": error.type, "param": error.param, "code": error.code}}
-
-
-def _usage(finish: Finish) -> dict[str, int]:
-    return {
-        "prompt_tokens": finish.prompt_tokens,
-        "completion_tokens": finish.completion_tokens,
-        "total_tokens": finish.prompt_tokens + finish.completion_tokens,
-    }

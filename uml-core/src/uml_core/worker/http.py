@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 from uml_core.errors import BadRequestError, PayloadTooLargeError, UMLError
-from uml_core.worker.frames import encode, error_body
+from uml_core.worker.events import encode, error_body
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -72,7 +72,11 @@ async def send_json(
     send: Send, status: int, body: Mapping[str, Any], *, headers: Mapping[bytes, bytes] | None = None
 ) -> None:
     """Send a whole answer."""
-    raw = encode(body)
+    await send_raw(send, status, encode(body).encode("ascii"), headers=headers)
+
+
+async def send_raw(send: Send, status: int, raw: bytes, *, headers: Mapping[bytes, bytes] | None = None) -> None:
+    """Send a whole answer that is JSON already."""
     fixed = {b"content-type": b"application/json", b"content-length": b"%d" % len(raw)}
     await send_start(send, status, {**fixed, **(headers or {})})
     await send_body(send, raw, more=False)

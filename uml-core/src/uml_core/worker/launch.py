@@ -64,8 +64,9 @@ def _plan(said: Mapping[str, Any]) -> Plan:
 
 
 def _placement(said: Mapping[str, Any]) -> Placement:
-    known = _known(Placement, said.get("placement") or {})
-    return Placement(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+    known: dict[str, Any] = _known(Placement, said.get("placement") or {})
+    known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+    return Placement(**known)
 
 
 def _known(kind: type, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,14 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from uml_core.errors import BadRequestError
+from uml_core.worker.fields import between, count, flag, integer, number, texts, wrong
+
+__all__ = ("ChatRequest", "CompletionRequest", "GenerationRequest", "wrong")
+
+MOST_ANSWERS, MOST_LIKELY = 128, 20
+"""The bounds of ``n``, and of how many likely tokens one may ask for at each place."""
 
 
 def _never() -> bool:
@@ -19,10 +24,12 @@ def _never() -> bool:
 class GenerationRequest(abc.ABC):
     """What chat and completion have in common, None where the client said nothing.
 
-    ``serve`` itself ends an answer at ``max_tokens`` pieces and cuts it at ``stop``; an engine that does so earlier is
-    welcome to. ``extra`` holds every field of the body that is not here, under the client's names. ``cancelled()``
-    says that nobody waits for the answer any more; an engine need only ask it within a step that takes long, and
-    each time counts as a sign of life.
+    ``serve`` itself ends an answer at ``max_tokens`` pieces and cuts it at ``stop``, unless the engine ``honours``
+    them; one that does so earlier is welcome to. Each of ``n`` answers is asked for by itself: ``index`` counts them,
+    and is added to the seed. ``logprobs`` says of how many likely tokens to tell beside the chosen one, None of none.
+    ``extra`` holds every field of the body that is not here, under the client's names. ``prepared`` is what the
+    engine's own ``prepare`` put there, the same object for all ``n``. ``cancelled()`` says that nobody waits for the
+    answer any more; an engine need only ask it within a step that takes long, and each time counts as a sign of life.
     """
 
     max_tokens: int | None = None
@@ -35,7 +42,11 @@ class GenerationRequest(abc.ABC):
     repeat_penalty: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    n: int = 1
+    index: int = 0
+    logprobs: int | None = None
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
+    prepared: Any = field(default=None, repr=False, eq=False)
     cancelled: Callable[[], bool] = field(default=_never, repr=False, eq=False)
 
     @classmethod
@@ -46,16 +57,22 @@ class GenerationRequest(abc.ABC):
         """
         known = {name: reader(body, name) for name, reader in _READERS.items()}
         if known["max_tokens"] is None:
-            known["max_tokens"] = _count(body, "max_completion_tokens")
+            known["max_tokens"] = count(body, "max_completion_tokens")
+        known["n"] = between(body, "n", 1, MOST_ANSWERS) or 1
         own = cls._read_own(body)
-        taken = {*known, *own, "max_completion_tokens", "model", "stream", "stream_options"}
+        taken = {*known, *own, "max_completion_tokens", "top_logprobs", "model", "stream", "stream_options"}
         extra = {name: value for name, value in body.items() if name not in taken}
         return cls(**known, **own, extra=extra, cancelled=cancelled)
+
+    def each(self) -> list[Self]:
+        """The request of each of the ``n`` answers."""
+        seed = self.seed
+        return [evolve(self, index=at, seed=None if seed is None else seed + at) for at in range(self.n)]
 
     @classmethod
     @abc.abstractmethod
     def _read_own(cls, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that only this kind of request has."""
+        """The fields that only this kind of request has, or has in another form."""
 
 
 @frozen(kw_only=True)
@@ -72,7 +89,7 @@ class ChatRequest(GenerationRequest):
         for message in messages:
             if not isinstance(message, dict) or not isinstance(message.get("role"), str):
                 raise wrong("messages", "must be objects, each with a 'role'")
-        return {"messages": tuple(messages)}
+        return {"messages": tuple(messages), "logprobs": _logprobs_of_chat(body)}
 
     def text_messages(self) -> list[dict[str, Any]]:
         """The messages with every content as one string, for an engine that knows nothing but text.
@@ -90,71 +107,45 @@ class CompletionRequest(GenerationRequest):
 
     @classmethod
     def _read_own(cls, body: Mapping[str, Any]) -> dict[str, Any]:
-        prompt = body.get("prompt")
-        if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
-            prompt = prompt[0]
-        if isinstance(prompt, str):
-            return {"prompt": prompt}
-        if isinstance(prompt, list) and prompt and all(type(token) is int for token in prompt):
-            return {"prompt": tuple(prompt)}
-        raise wrong("prompt", "must be one text, or one list of token numbers")
+        return {"prompt": _prompt(body.get("prompt")), "logprobs": between(body, "logprobs", 0, MOST_LIKELY)}
 
 
-def wrong(param: str, rule: str) -> BadRequestError:
-    """The error for a field of the body that breaks its rule."""
-    return BadRequestError(f"'{param}' {rule}", param=param)
+def _prompt(prompt: Any) -> str | tuple[int, ...]:
+    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
+        prompt = prompt[0]
+    if isinstance(prompt, str):
+        return prompt
+    if isinstance(prompt, list) and prompt and all(type(token) is int for token in prompt):
+        return tuple(prompt)
+    raise wrong("prompt", "must be one text, or one list of token numbers")
+
+
+def _logprobs_of_chat(body: Mapping[str, Any]) -> int | None:
+    wanted, likely = flag(body, "logprobs"), between(body, "top_logprobs", 0, MOST_LIKELY)
+    if likely and not wanted:
+        raise wrong("top_logprobs", "needs 'logprobs': true")
+    return (likely or 0) if wanted else None
 
 
 def _text(content: object) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     parts = content if isinstance(content, Sequence) else [content]
-    texts = [part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in parts]
-    if not all(isinstance(text, str) for text in texts):
+    found = [part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in parts]
+    if not all(isinstance(text, str) for text in found):
         raise wrong("messages", "may hold only text: this model reads nothing else")
-    return "".join(text for text in texts if text)
-
-
-def _number(body: Mapping[str, Any], name: str) -> float | None:
-    value = body.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e9 <= value <= 1e9:
-        raise wrong(name, "must be a number")
-    return float(value)
-
-
-def _integer(body: Mapping[str, Any], name: str) -> int | None:
-    value = body.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 63):
-        raise wrong(name, "must be a whole number")
-    return value
-
-
-def _count(body: Mapping[str, Any], name: str) -> int | None:
-    value = _integer(body, name)
-    if value is not None and value < 1:
-        raise wrong(name, "must be 1 or more")
-    return value
-
-
-def _stops(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = body.get(name)
-    stops = [value] if isinstance(value, str) else value or []
-    if not isinstance(stops, list) or not all(isinstance(stop, str) and stop for stop in stops):
-        raise wrong(name, "must be a text or a list of texts, none of them empty")
-    return tuple(stops)
+    return "".join(text for text in found if text)
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
-    "max_tokens": _count,
-    "temperature": _number,
-    "top_p": _number,
-    "top_k": _integer,
-    "min_p": _number,
-    "presence_penalty": _number,
-    "frequency_penalty": _number,
-    "repeat_penalty": _number,
-    "seed": _integer,
-    "stop": _stops,
+    "max_tokens": count,
+    "temperature": number,
+    "top_p": number,
+    "top_k": integer,
+    "min_p": number,
+    "presence_penalty": number,
+    "frequency_penalty": number,
+    "repeat_penalty": number,
+    "seed": integer,
+    "stop": texts,
 }
