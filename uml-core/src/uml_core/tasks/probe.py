@@ -41,13 +41,14 @@ async def _asked(
     worker: Worker, path: str, body: Mapping[str, Any], more: Mapping[str, Any]
 ) -> tuple[int, Mapping[str, Any]]:
     """Ask with *more*, and without it if that is refused."""
-    status, answer = await _read(await worker.post(path, {**body, **more}))
+    status, answer = await read(await worker.post(path, {**body, **more}))
     if 400 <= status < 500 and status not in MISSING:
-        status, answer = await _read(await worker.post(path, body))
+        status, answer = await read(await worker.post(path, body))
     return status, answer
 
 
-async def _read(response: WorkerResponse) -> tuple[int, Mapping[str, Any]]:
+async def read(response: WorkerResponse) -> tuple[int, Mapping[str, Any]]:
+    """Status and body of an answer; what is no JSON object is an empty one."""
     try:
         answer = from_json(await response.read())
     except ValueError:
@@ -57,16 +58,25 @@ async def _read(response: WorkerResponse) -> tuple[int, Mapping[str, Any]]:
     return response.status, answer if isinstance(answer, dict) else {}
 
 
-def _judge(model: str, status: int, answer: Mapping[str, Any]) -> None:
+def require_answer(model: str, status: int, answer: Mapping[str, Any], *, asked: str) -> None:
+    """Go on only if there is an answer.
+
+    :param asked: what the request was for
+    :raises ModelLoadError: there is none; it says what the worker said instead
+    """
     if status != 200:
         error = answer.get("error")
         said = error.get("message") if isinstance(error, dict) else error
-        reason = f"answered the request for one token with status {status}: {said or 'no reason'}"
+        reason = f"answered the request for {asked} with status {status}: {said or 'no reason'}"
         raise ModelLoadError(f"model '{model}' is loaded, but its worker {reason[:LONGEST_REASON]}")
+
+
+def _judge(model: str, status: int, answer: Mapping[str, Any]) -> None:
+    require_answer(model, status, answer, asked="one token")
     choice = _choice(answer)
     if not _has_token(answer):
         raise ModelLoadError(f"model '{model}' is loaded, but gives no token; its file may be damaged, fetch it again")
-    if not all(_is_number(number) for number in _logprobs(choice)):
+    if not all(is_number(number) for number in _logprobs(choice)):
         raise ModelLoadError(
             f"model '{model}' is loaded, but the probability of its token is no number; its file may be damaged (fetch "
             "it again), or its engine be at fault (try another backend, or the CPU)"
@@ -101,5 +111,6 @@ def _logprobs(choice: Mapping[str, Any]) -> Iterator[Any]:
         yield token.get("logprob") if isinstance(token, dict) else None
 
 
-def _is_number(number: Any) -> bool:
+def is_number(number: Any) -> bool:
+    """Whether something in a body is a number, and a finite one."""
     return isinstance(number, int | float) and isfinite(number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from uml_core.errors import InternalServerError, TaskNotSupportedError
+from uml_core.errors import BadRequestError, InternalServerError, TaskNotSupportedError
 from uml_core.types import Plan
 from uml_core.worker.delta import WAIT, Delta, Piece, Whole
 from uml_core.worker.encode import body
@@ -65,7 +65,7 @@ class EncoderEngine:
         self._require("feature-extraction")
         vectors, tokens = yield from self._compute(self._texts(request))
         if request.dimensions is not None:
-            vectors = [unit(vector[: request.dimensions]) for vector in vectors]
+            vectors = [_cut(vector, request.dimensions) for vector in vectors]
         yield Whole(body.embeddings(vectors, encoding=request.encoding, model=self._plan.model_id, tokens=tokens))
 
     def rank(self, request: RankRequest) -> Iterator[Piece]:
@@ -129,3 +129,11 @@ class EncoderEngine:
                 "again), or its engine be at fault (try another backend, or the CPU)"
             )
         return rows, sum(map(len, read))
+
+
+def _cut(vector: Floats, dimensions: int) -> Floats:
+    if dimensions > len(vector):
+        raise BadRequestError(
+            f"'dimensions' is {dimensions}, but this model's vectors have {len(vector)}", param="dimensions"
+        )
+    return vector if dimensions == len(vector) else unit(vector[:dimensions])
