@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from platformdirs import user_cache_path
+from making import cache
 
 from uml_core.registry import Registry
 from uml_core.registry.plugin import BuiltinStores
 from uml_core.settings import read_settings
+
+pytest_plugins = ["model_fixtures"]  # of tests/models
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +24,7 @@ def smollm2() -> Path:
     """The starter model's file: ``UML_TEST_MODEL``, or fetched once as a user would, into the cache folder."""
     if given := os.environ.get("UML_TEST_MODEL"):
         return Path(given)
-    cache = Path(os.environ.get("UML_DEV_CACHE") or user_cache_path("uml-dev"))
-    settings = read_settings(models_dir=cache / "models")
+    settings = read_settings(models_dir=cache() / "models")
     offer = Registry(list(BuiltinStores(settings).uml_model_stores()), (), settings).offer("starter")
     assert offer
     return offer.fetch(lambda here, total: None).path
@@ -69,11 +70,11 @@ def graphs_of(requirement: str) -> list[Path]:
 
 def fetched(requirement: str, *, keep: Callable[[str], bool]) -> Path:
     """The files to *keep* of the wheel of *requirement*, fetched once into the cache folder; nothing is installed."""
-    cache = Path(os.environ.get("UML_DEV_CACHE") or user_cache_path("uml-dev")) / "wheels-unpacked"
-    folder = cache / requirement
+    place = cache() / "wheels-unpacked"
+    folder = place / requirement
     if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as work:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place) as work:
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
             subprocess.run([*command, "--dest", work, requirement], check=True)
             (wheel,) = Path(work).glob("*.whl")
