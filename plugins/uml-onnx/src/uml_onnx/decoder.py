@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uml_core.types import Plan
 from uml_core.worker.text import Row, Tokenizer
 from uml_onnx.cache import Cache
 from uml_onnx.graph import DecoderGraph
@@ -19,10 +20,9 @@ from uml_onnx.shared_cache import SharedCache
 class Decoder:
     """Several sequences of one graph: those that go on by one token together, prompts one after the other."""
 
-    def __init__(
-        self, session: Session, graph: DecoderGraph, tokenizer: Tokenizer, *, slots: int, length: int, batch: int
-    ) -> None:
-        self.tokenizer, self.slots, self.context_length, self.batch = tokenizer, slots, length, batch
+    def __init__(self, session: Session, graph: DecoderGraph, tokenizer: Tokenizer, *, plan: Plan, batch: int) -> None:
+        slots, length = plan.parallel, plan.context_length
+        self.tokenizer, self.slots, self.context_length, self.batch = tokenizer, slots, length, min(batch, length)
         self._session, self._graph = session, graph
         self._cache: Cache = (
             SharedCache(session, graph, slots=slots, length=length)

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from uml_core.errors import ModelLoadError
-from uml_core.worker.encode import Encoded, Outputs
+from uml_core.worker.encode import Outputs
+from uml_core.worker.encode.encoding import HuggingFaceEncoding
 from uml_onnx.files import Files
 from uml_onnx.session import Session
 
@@ -18,7 +18,7 @@ TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": n
 HIDDEN = ("last_hidden_state", "token_embeddings", "hidden_states")
 POOLED = ("sentence_embedding", "sentence_embeddings")
 LATE_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
-"""Kinds of models whose positions begin after the padding token's: two are never used."""
+"""Kinds of models whose positions begin after the number of the padding token."""
 Tokens: TypeAlias = "NDArray[np.int64]"
 
 
@@ -39,19 +39,11 @@ class Encoder:
                 f"'{files.graph.name}' wants {', '.join(unknown[:4])}, which this backend doesn't know"
             )
         self._kind, self._output = _output(outputs, pools=pools, files=files)
-        self._tokenizer = Tokenizer.from_file(str(files.folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        encoding = HuggingFaceEncoding.from_folder(files.folder)
+        self.encode, self.padding = encoding.encode, encoding.padding
         self._batch, self._length = (_fixed(self._inputs["input_ids"].shape, axis) for axis in (0, 1))
         self.longest = self._length or _longest(files.config)
-        self.padding = int(files.config.get("pad_token_id") or 0)
         self.labels = _labels(files.config)
-
-    def encode(self, text: str | tuple[int, ...], pair: str | None = None) -> Encoded:
-        if isinstance(text, tuple):
-            return Encoded(text, [0] * len(text))
-        found = self._tokenizer.encode(text, pair)
-        return Encoded(found.ids, found.type_ids)
 
     def forward(self, tokens: Tokens, mask: Tokens, types: Tokens) -> Outputs:
         size = self._batch or len(tokens)
@@ -95,7 +87,7 @@ def _output(outputs: Mapping[str, Any], *, pools: bool, files: Files) -> tuple[s
 
 def _longest(config: Mapping[str, Any]) -> int:
     said = config.get("max_position_embeddings") or config.get("n_positions")
-    unused = 2 if config.get("model_type") in LATE_POSITIONS else 0
+    unused = int(config.get("pad_token_id") or 0) + 1 if config.get("model_type") in LATE_POSITIONS else 0
     return int(said) - unused if isinstance(said, int) and said > unused else 512
 
 

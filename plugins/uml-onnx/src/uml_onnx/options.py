@@ -17,6 +17,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    engine: Literal["onnxruntime", "genai"] | None = Field(
+        None, description="what runs a model that writes; onnxruntime, and onnxruntime-genai where only that can"
+    )
     providers: Annotated[list[Provider], Field(min_length=1, max_length=8)] | None = Field(
         None, description="execution providers, the one that is tried first in front; as planned"
     )
