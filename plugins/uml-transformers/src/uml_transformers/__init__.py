@@ -1,0 +1,1 @@
+"""UML backend: safetensors and PyTorch models through transformers."""

@@ -1,0 +1,71 @@
+"""The worker: one model of transformers, for text or for vectors. Run by ``python -P -m uml_transformers.worker``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from uml_core.types import Plan
+from uml_core.worker import serve
+from uml_transformers.options import Options
+
+BATCH = 512
+log = logging.getLogger(__name__)
+
+
+def load(plan: Plan, progress: Callable[[float], None]) -> Any:
+    """Load the model of *plan*, and give the engine for the first of its tasks; see :mod:`uml_transformers.loading`."""
+    from uml_transformers.quiet import quiet
+
+    quiet(plan)
+    from uml_transformers.loading import WRITING, load_model
+
+    progress(0.0)  # what this process holds by now is no model's
+    options = Options.model_construct(**plan.options)  # checked when it was planned
+    model = load_model(plan, options, progress)
+    return _writer(plan, options, model) if plan.tasks[0] in WRITING else _encoder(plan, model)
+
+
+def _writer(plan: Plan, options: Options, model: Any) -> Any:
+    from uml_core.worker.text import TextEngine
+    from uml_transformers.sampler import TorchSampler
+    from uml_transformers.tokens import tokenizer_of
+
+    decoder = _decoder(plan, options, model, tokenizer_of(plan.model.path, model))
+    there = decoder.device.type == "cuda" and hasattr(decoder, "capture")
+    if there and options.cuda_graphs:
+        decoder.capture()
+    return TextEngine(decoder, plan, sampler=TorchSampler() if there else None)
+
+
+def _decoder(plan: Plan, options: Options, model: Any, tokenizer: Any) -> Any:
+    """All sequences in one pass if that gives what the model gives by itself, else one after the other."""
+    from uml_transformers.decoder import SlotDecoder
+    from uml_transformers.single import CacheDecoder
+    from uml_transformers.slots import Unsupported, is_standard
+
+    batch = options.max_batch_tokens or BATCH
+    how = {"slots": plan.parallel, "context_length": plan.context_length, "batch": batch}
+    why = "attn_implementation was said" if options.attn_implementation else "it keeps more than keys and values"
+    if is_standard(model) and not options.attn_implementation:
+        try:
+            return SlotDecoder(model, tokenizer, **how)
+        except Unsupported as error:
+            why = str(error)
+    print(f"uml: '{plan.model_id}' computes one sequence after the other: {why}", file=sys.stderr, flush=True)
+    return CacheDecoder(model, tokenizer, **how)
+
+
+def _encoder(plan: Plan, model: Any) -> Any:
+    from uml_core.worker.encode import EncoderEngine
+    from uml_transformers.encoder import TorchEncoder
+    from uml_transformers.tokens import read_tokenizer
+
+    encoder = TorchEncoder(model, read_tokenizer(plan.model.path), context_length=plan.context_length)
+    return EncoderEngine(encoder, plan)
+
+
+if __name__ == "__main__":
+    serve(load)
