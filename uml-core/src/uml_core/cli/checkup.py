@@ -16,6 +16,7 @@ from uml_core import __version__
 from uml_core.cli.checkup_backends import backends, idle_devices
 from uml_core.cli.here import plugins_here
 from uml_core.client import find_gateway
+from uml_core.environments.facts import differences
 from uml_core.host import probe_host
 from uml_core.host.devices import find_devices
 from uml_core.host.devices.unused import unused_cards
@@ -40,7 +41,7 @@ def checkup(settings: Settings) -> View:
     ready = backends(plugins, registry, settings, host)
     data = _folder(settings.data_dir)
     devices = [*find_devices().problems, *_of_devices(host), *unused_cards(host.devices)]
-    lacks = [*_of_plugins(plugins), *_of_backends(ready), *idle_devices(ready, host)]
+    lacks = [*_of_plugins(plugins), *_of_backends(ready), *_of_environments(ready), *idle_devices(ready, host)]
     return {
         "uml": __version__,
         "python": {"version": platform.python_version(), "path": sys.executable},
@@ -118,6 +119,10 @@ def _of_backends(ready: list[View]) -> list[str]:
         return ["no backend is installed, so nothing can be loaded; pip install one, the README names them"]
     lacking = [one for one in ready if not one["ready"]]
     return [f"{one['name']}: {'; '.join(filter(None, (one['reason'], one['hint'])))}" for one in lacking]
+
+
+def _of_environments(ready: list[View]) -> list[str]:
+    return [difference for one in ready for difference in differences(one["name"], one["environment"])]
 
 
 def _of_disk(data: View) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uml_core.errors import UMLError
+from uml_core.environments.facts import environment
+from uml_core.errors import SettingsError, UMLError
 from uml_core.planning.detection import detect
 from uml_core.planning.options import plugin_settings
 from uml_core.types import Match, ModelSource, Rejected
@@ -23,7 +24,10 @@ NAMES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan"}
 
 
 def backends(plugins: Plugins, registry: Registry, settings: Settings, host: HostInfo) -> list[dict[str, Any]]:
-    """What each says: ``ready`` or the ``reason`` and the ``hint``, and the kinds of ``devices`` that it can use."""
+    """What each says: ``ready`` or the ``reason`` and the ``hint``, the kinds of ``devices`` that it can use.
+
+    ``environment`` is what its workers run in.
+    """
     return [_told(plugins, registry, settings, host, info) for _, info in sorted(plugins.backends.items())]
 
 
@@ -43,7 +47,16 @@ def _told(
         "tasks": info.tasks,
         "devices": devices,
         "idle_devices": [kind for kind in usable_kinds(host) if kind not in devices] if ready else [],
+        "environment": _environment(plugins, info, settings),
     }
+
+
+def _environment(plugins: Plugins, info: BackendInfo, settings: Settings) -> dict[str, Any]:
+    card = next(card for card in plugins.cards if card.backend is info)
+    try:
+        return environment(card, plugin_settings(info, settings), data_dir=settings.data_dir)
+    except SettingsError as error:
+        return {"problem": error.message}
 
 
 def _answer(

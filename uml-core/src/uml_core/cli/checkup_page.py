@@ -10,6 +10,7 @@ from rich.text import Text
 from uml_core.cli.columns import Column, Row
 from uml_core.cli.output import human_bytes, plain
 from uml_core.cli.page import Line
+from uml_core.cli.plugins_environment import place
 
 View = Mapping[str, Any]
 MOST_HOLDERS = 4
@@ -90,6 +91,9 @@ def _places(view: View) -> Iterator[Line]:
     yield "data", f"{data['path']}, {human_bytes(data['free_bytes'])} free{new}"
     yield "settings", settings["path"] + ("" if settings["exists"] else ", which isn't there, so all is as usual")
     yield "python", f"{view['python']['version']}, {view['python']['path']}"
+    for one in view["backends"]:
+        if where := place(one["environment"]):
+            yield "", Text(plain(f"{one['name']}: {where}"), style="dim")
 
 
 def _device(device: View) -> Row:

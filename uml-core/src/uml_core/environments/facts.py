@@ -42,6 +42,23 @@ def environment(card: PluginCard, table: Mapping[str, Any], *, data_dir: Path) -
     }
 
 
+def differences(backend: str, environment: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each part of UML that another environment has in another version than this one.
+
+    Workers may do with that: what they can't do without is the protocol.
+    """
+    if environment.get("own", True):
+        return
+    names = [name for name in environment["versions"] if name.startswith("uml-")]
+    here = look_into("", names).versions
+    for name, version in environment["versions"].items():
+        if here.get(name, version) != version:
+            yield (
+                f"{backend}: {name} is {here[name]} here and {version} in '{environment['interpreter']}'; "
+                f"`uml plugins install {backend} --isolated` makes an environment with the same"
+            )
+
+
 def distribution_of(card: PluginCard) -> str:
     """The name of the plugin's distribution, without its version."""
     return card.distribution.partition(" ")[0]
