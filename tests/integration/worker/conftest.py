@@ -13,7 +13,7 @@ import httpx
 import pytest
 from openai import OpenAI
 
-ENGINE = Path(__file__).with_name("scripted_engine.py")
+ENGINE = "scripted_engine.py"
 TOKEN = "canary-3f9a-secret"
 PATIENCE_S = 20.0
 
@@ -21,7 +21,7 @@ PATIENCE_S = 20.0
 class RunningWorker:
     """A worker without a supervisor: the launch file and the socket are made here."""
 
-    def __init__(self, folder, *, options, inherit=True, launched=True, port=0):
+    def __init__(self, folder, *, options, inherit=True, launched=True, port=0, engine=ENGINE):
         self.folder = folder
         self.log_path = folder / "worker.log"
         listener = socket.socket()
@@ -36,7 +36,7 @@ class RunningWorker:
         launch_file.write_text(json.dumps(self._launch(options, listener.fileno() if inherit else None)))
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", str(ENGINE)],
+                [sys.executable, "-P", str(Path(__file__).with_name(engine))],
                 env={**os.environ, "UML_LAUNCH_FILE": str(launch_file if launched else folder / "none")},
                 pass_fds=(listener.fileno(),) if inherit else (),
                 stdin=subprocess.DEVNULL,
@@ -143,10 +143,12 @@ def start(tmp_path):
     numbers = itertools.count()
     with contextlib.ExitStack() as stack:
 
-        def start(*, inherit=True, launched=True, port=0, **options):
+        def start(*, inherit=True, launched=True, port=0, engine=ENGINE, **options):
             folder = tmp_path / f"worker-{next(numbers)}"
             folder.mkdir()
-            worker = RunningWorker(folder, options=options, inherit=inherit, launched=launched, port=port)
+            worker = RunningWorker(
+                folder, options=options, inherit=inherit, launched=launched, port=port, engine=engine
+            )
             stack.callback(worker.close)
             return worker
 

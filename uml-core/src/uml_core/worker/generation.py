@@ -53,25 +53,27 @@ class Generation:
         self._ready = asyncio.Event()
         self._waking = False
         self._cancelled: Exception | None = None
+        self._failed = False
 
     def cancelled(self) -> bool:
         """Whether nobody waits any more; to ask is a sign of life."""
         self._tick()
-        return self._cancelled is not None
+        return self.abandoned
 
     @property
     def abandoned(self) -> bool:
-        """As ``cancelled()``, without a sign of life."""
-        return self._cancelled is not None
+        """As ``cancelled()``, without a sign of life. One answer that has failed takes the request's others along."""
+        return self._failed or self._cancelled is not None
 
     @property
     def behind(self) -> bool:
         """Whether the reader has enough for now. Nobody has to wait for one that is gone."""
-        return len(self._items) >= AHEAD and self._cancelled is None
+        return len(self._items) >= AHEAD and not self.abandoned
 
     def put(self, index: int, content: Content) -> None:
         """Give the next of answer *index*."""
         self._items.append((index, content))
+        self._failed = self._failed or isinstance(content, UMLError)
         if not self._waking:
             self._waking = True
             with suppress(RuntimeError):  # the loop is closed: the process is going down

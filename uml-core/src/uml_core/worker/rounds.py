@@ -59,13 +59,16 @@ class Rounds:
         step: Callable[[], None] | None = getattr(engine, "step", None)
         self._most = engine.parallel if step else 1
         while self._admit():
-            for answer in self._running:
-                if not answer.stuck:
-                    answer.advance()
+            self._advance()
             self._step(step)
             self._running = [answer for answer in self._running if not answer.ended]
         for answer in self._running:
             answer.close()
+
+    def _advance(self) -> None:
+        for answer in self._running:
+            if not answer.stuck:
+                answer.advance()
 
     def _admit(self) -> bool:
         """Wait until there is something to do, and let those begin that there is room for; False at the end."""
