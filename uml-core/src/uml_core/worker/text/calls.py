@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from uml_core.worker.text.schema import pointed
 from uml_core.worker.text.tools import Tool
 
 _NAMES = ("name", "tool_name", "function")
@@ -105,7 +106,7 @@ def _glm(_name: str, text: str, tools: Mapping[str, Tool]) -> _Found:
 def _typed(text: str, tool: Tool | None, key: str) -> Any:
     """A value that is written without its type: a text where the schema allows one, else JSON if it is some."""
     schema = (tool.parameters.get("properties") or {}).get(key) if tool else None
-    types = _types(schema, tool.parameters) if tool else set()
+    types = types_of(schema, tool.parameters) if tool else set()
     if "string" in types:
         return text
     try:
@@ -114,25 +115,19 @@ def _typed(text: str, tool: Tool | None, key: str) -> Any:
         return {"True": True, "False": False, "None": None}.get(text.strip(), text)
 
 
-def _types(schema: Any, root: Mapping[str, Any], depth: int = 8) -> set[str]:
+def types_of(schema: Any, root: Mapping[str, Any], depth: int = 8) -> set[str]:
+    """The types that a schema names, through references and alternatives."""
     if not isinstance(schema, dict) or depth == 0:
         return set()
     if isinstance(schema.get("$ref"), str):
-        return _types(_pointed(schema["$ref"], root), root, depth - 1)
+        return types_of(pointed(schema["$ref"], root), root, depth - 1)
     declared = schema.get("type")
     types = {declared} if isinstance(declared, str) else set(declared or ())
     types |= {"string" for value in schema.get("enum", ()) if isinstance(value, str)}
     types |= {"string"} if isinstance(schema.get("const"), str) else set()
     for choice in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        types |= _types(choice, root, depth - 1)
+        types |= types_of(choice, root, depth - 1)
     return types
-
-
-def _pointed(ref: str, root: Mapping[str, Any]) -> Any:
-    value: Any = root
-    for step in ref.removeprefix("#").split("/")[1:]:
-        value = value.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(value, dict) else None
-    return value
 
 
 def _pythonic(_name: str, text: str, _tools: Mapping[str, Tool]) -> _Found:

@@ -78,7 +78,7 @@ HARMONY = Calls(
     "arguments",
     r"(?:<\|start\|>assistant)?(?:<\|channel\|>(?:commentary|analysis))? ?to=(?:functions\.)?(?P<name>[\w.\-]+)"
     r"(?:<\|channel\|>(?:commentary|analysis))?\s*(?:<\|constrain\|>)?(?:json)?\s*<\|message\|>",
-    r"<\|call\|>|<\|end\|>",
+    r"<\|call\|>", single=True,
     begin="<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>",
 )  # fmt: skip
 ALONE = Calls("json", _ALONE + r"(?=\{)")

@@ -31,7 +31,7 @@ class Calls:
     To be held to: ``begin`` and ``end`` stand around one call, with ``{name}`` for the function's, ``between`` stands
     between two, ``first`` and ``last`` around all of them. ``key`` is what the form calls the arguments. ``trigger``
     begins calls and nothing else: where the model writes it by itself, it is held to all that from there on. Without
-    one an answer is calls and nothing else, or no call.
+    one an answer is calls and nothing else, or no call. ``single``: a call ends the answer.
     """
 
     form: Form
@@ -45,6 +45,7 @@ class Calls:
     between: str = ""
     last: str = ""
     key: str = "arguments"
+    single: bool = False
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -84,3 +85,12 @@ def _named(choice: object, offered: tuple[Tool, ...]) -> tuple[Tool, ...]:
     if not found:
         raise wrong("tool_choice", "must be none, auto, required, or name one of the 'tools'")
     return found
+
+
+def told_in_words(messages: Sequence[Mapping[str, Any]], use: ToolUse) -> list[Mapping[str, Any]]:
+    """The messages with the tools told by the system, for a model whose template doesn't know how."""
+    tools = "\n".join(json.dumps(tool.openai()["function"], ensure_ascii=False) for tool in use.tools)
+    told = f'Call one of these functions. Answer only with JSON: {{"name": …, "arguments": {{…}}}}\n\n{tools}'
+    if messages[0]["role"] == "system" and isinstance(messages[0].get("content"), str):
+        return [{**messages[0], "content": f"{messages[0]['content']}\n\n{told}"}, *messages[1:]]
+    return [{"role": "system", "content": told}, *messages]
