@@ -15,5 +15,5 @@ class TestOnnx(BackendConformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def sample(cls, smollm2_onnx_int4):
-        return smollm2_onnx_int4
+    def sample(cls, smollm2_genai_int4):
+        return smollm2_genai_int4

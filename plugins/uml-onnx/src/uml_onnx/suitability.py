@@ -15,6 +15,8 @@ NEEDS_MORE = frozenset({"image-text-to-text", "audio-text-to-text", "any-to-any"
 
 def tasks_of(model: ModelSource) -> tuple[str, ...] | Rejected:
     """What the model can do here, one thing: what it writes, or what it makes of a text that it has read."""
+    if not model.files:  # a question about the engine alone
+        return TASKS
     told = [LIKE.get(task, task) for task in model.tasks]
     found = next((task for task in told if task in TASKS), None)
     if found is None or not NEEDS_MORE.isdisjoint(told):

@@ -84,7 +84,7 @@ def _import(*, writes: bool) -> None:
 
     :raises ImportError: one of them is not there, or can't be loaded
     """
-    import uml_onnx.session
+    import uml_onnx.session  # noqa: F401
 
     if writes:
         import uml_core.worker.text
