@@ -9,7 +9,7 @@ from uml_core.errors import UMLError
 from uml_core.worker.delta import Whole
 from uml_core.worker.events import error_body, event
 from uml_core.worker.frames import Frames
-from uml_core.worker.generation import Generation, Item
+from uml_core.worker.generation import Content, Generation, Item
 from uml_core.worker.http import Send, send_body, send_json, send_raw, send_start
 from uml_core.worker.message import Message
 from uml_core.worker.transcript import Finish
@@ -78,10 +78,10 @@ class _Events:
         self.ended = False
 
     def encode(self, items: Sequence[Item]) -> str:
-        return "".join([self._encode(item) for item in items])
+        part, rest = self._frames.part, self._encode
+        return "".join([part(index, said) if isinstance(said, str) else rest(index, said) for index, said in items])
 
-    def _encode(self, item: Item) -> str:
-        index, content = item
+    def _encode(self, index: int, content: Content) -> str:
         if self.ended:  # an error of one answer has ended all
             return ""
         if isinstance(content, Finish):

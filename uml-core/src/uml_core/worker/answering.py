@@ -51,7 +51,7 @@ class Answering:
 
     def fail(self, error: UMLError) -> None:
         """End it with an error."""
-        self.generation.put(self._index, error)
+        self.generation.fail(self._index, error)
         self.close()
 
     def close(self) -> None:
@@ -73,28 +73,36 @@ class Answering:
             if self.generation.cancelled():
                 self.close()
                 return
-            if self._take(piece) or self.stuck:
+            if self._take(piece):
                 return
         self._finish()
 
     def _take(self, piece: Piece) -> bool:
         """Send what can be sent of *piece*; whether that is all for now."""
-        if isinstance(piece, Wait) or (isinstance(piece, Delta) and piece == _NOTHING):
+        if isinstance(piece, str):  # first, for it is the most frequent one
+            return self._send(piece)
+        if isinstance(piece, Whole):
+            self._send_whole(piece)
+        elif isinstance(piece, Wait) or piece == _NOTHING:
             self.waits = True
-        elif self._transcript is None and isinstance(piece, Whole):
-            self.generation.put(self._index, piece)
-            self.close()
         else:
-            self._send(piece)
-        return self.waits or self.ended
+            return self._send(piece)
+        return True
 
-    def _send(self, piece: str | bytes | Delta | Whole) -> None:
-        if self._transcript is None or isinstance(piece, Whole):
-            raise TypeError(f"a {type(piece).__name__} is no part of such an answer")
-        if sent := self._transcript.add(piece):
-            self.generation.put(self._index, sent)
-        if self._transcript.ended:
+    def _send(self, piece: str | bytes | Delta) -> bool:
+        if (transcript := self._transcript) is None:
+            raise _misplaced(piece)
+        sent = transcript.add(piece)
+        behind = self.generation.put(self._index, sent) if sent else False
+        if transcript.ended:
             self._finish()
+        return behind or self.ended
+
+    def _send_whole(self, piece: Whole) -> None:
+        if self._transcript is not None:
+            raise _misplaced(piece)
+        self.generation.put(self._index, piece)
+        self.close()
 
     def _finish(self) -> None:
         if self._transcript is None:
@@ -104,6 +112,10 @@ class Answering:
             self.generation.put(self._index, text)
         self.generation.put(self._index, finish)
         self.close()
+
+
+def _misplaced(piece: object) -> TypeError:
+    return TypeError(f"a {type(piece).__name__} is no part of such an answer")
 
 
 def told(error: Exception) -> UMLError:

@@ -37,10 +37,10 @@ class Frames(abc.ABC):
 
     def part(self, index: int, content: str | Delta) -> str:
         """The event for the next part of answer *index*."""
-        if isinstance(content, Delta):
-            return event(self._chunk(self._choice(index, content)))
-        before, after = self._around[index]
-        return f"{before}{quote(content)}{after}"
+        if isinstance(content, str):
+            before, after = self._around[index]
+            return f"{before}{quote(content)}{after}"
+        return event(self._chunk(self._choice(index, content)))
 
     def closing(self, index: int, finish: Finish) -> str:
         """The event that says why answer *index* has ended."""

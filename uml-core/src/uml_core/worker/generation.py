@@ -39,9 +39,9 @@ class Abandoned(Exception):
 class Generation:
     """A bounded queue of what is to be sent, filled by the engine's thread and emptied by the event loop.
 
-    ``put``, ``behind`` and ``cancelled`` belong to the engine's thread, the rest to the loop. A call into the loop is
-    made only when none is under way, so a fast engine costs the loop one call for many texts. *roomy* is called in the
-    loop when a reader that was behind has caught up.
+    ``put``, ``fail``, ``behind`` and ``cancelled`` belong to the engine's thread, the rest to the loop. A call into the
+    loop is made only when none is under way, so a fast engine costs the loop one call for many texts. *roomy* is called
+    in the loop when a reader that was behind has caught up.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Generation:
     def cancelled(self) -> bool:
         """Whether nobody waits any more; to ask is a sign of life."""
         self._tick()
-        return self.abandoned
+        return self._failed or self._cancelled is not None
 
     @property
     def abandoned(self) -> bool:
@@ -70,14 +70,19 @@ class Generation:
         """Whether the reader has enough for now. Nobody has to wait for one that is gone."""
         return len(self._items) >= AHEAD and not self.abandoned
 
-    def put(self, index: int, content: Content) -> None:
-        """Give the next of answer *index*."""
+    def fail(self, index: int, error: UMLError) -> None:
+        """End the request with an error of answer *index*; its other answers are not wanted any more."""
+        self._failed = True
+        self.put(index, error)
+
+    def put(self, index: int, content: Content) -> bool:
+        """Give the next of answer *index*, and say whether the reader has enough for now."""
         self._items.append((index, content))
-        self._failed = self._failed or isinstance(content, UMLError)
         if not self._waking:
             self._waking = True
             with suppress(RuntimeError):  # the loop is closed: the process is going down
                 self._loop.call_soon_threadsafe(self._ready.set)
+        return len(self._items) >= AHEAD
 
     async def take(self) -> list[Item]:
         """Wait for more, and give all that is there.
