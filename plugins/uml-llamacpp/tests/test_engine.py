@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from pathlib import Path
 
 import attrs
@@ -18,10 +17,11 @@ from uml_core.errors import (
     TaskNotSupportedError,
 )
 from uml_core.inspection.gguf import read
+from uml_core.testing.driving import drive
 from uml_core.testing.gguf import write_gguf
 from uml_core.types import ModelSource, Plan
-from uml_core.worker import ChatRequest, CompletionRequest, Delta
-from uml_core.worker.transcript import Transcript
+from uml_core.worker import ChatRequest, CompletionRequest
+from uml_core.worker.delta import WAIT
 from uml_llamacpp.worker import load
 
 pytestmark = pytest.mark.engine
@@ -29,9 +29,15 @@ pytestmark = pytest.mark.engine
 CONTEXT = 256
 
 
-def planned(source, **options):
+def planned(source, *, parallel=1, **options):
     return Plan(
-        model_id="org/smol", model=source, backend="llamacpp", tasks=(), context_length=CONTEXT, options=options
+        model_id="org/smol",
+        model=source,
+        backend="llamacpp",
+        tasks=(),
+        context_length=CONTEXT,
+        parallel=parallel,
+        options=options,
     )
 
 
@@ -55,53 +61,41 @@ def complete(prompt, **more):
     return CompletionRequest.read({"prompt": prompt, "temperature": 0, **more})
 
 
-def told(pieces, request):
-    """The text and the end, as a client would get them."""
-    transcript = Transcript(request)
-    texts = []
-    for piece in pieces:
-        texts.append(transcript.add(piece))
-        if transcript.ended:
-            break
-    last, finish = transcript.finish()
-    return "".join([*texts, last]), finish
-
-
 def ask(engine, text, **more):
-    request = chat(text, **more)
-    return told(engine.chat(request), request)
+    return drive(engine, chat(text, **more))[0]
 
 
 def go_on(engine, prompt, **more):
-    request = complete(prompt, **more)
-    return told(engine.complete(request), request)
+    return drive(engine, complete(prompt, **more))[0]
 
 
 def test_chat_uses_the_models_own_template(engine):
-    text, finish = ask(engine, "Say hi.", max_tokens=16)
-    assert text.strip()
-    assert "<|im_" not in text
+    told = ask(engine, "Say hi.", max_tokens=16)
+    assert told.text.strip()
+    assert "<|im_" not in told.text
     written = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
     prompt = f"{written}<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n"
-    assert go_on(engine, prompt, max_tokens=16) == (text, finish)
+    again = go_on(engine, prompt, max_tokens=16)
+    assert (again.text, again.reason, again.prompt_tokens) == (told.text, told.reason, told.prompt_tokens)
 
 
 def test_counts_and_reasons(engine):
-    _, finish = go_on(engine, "One, two, three,", max_tokens=5)
-    assert (finish.reason, finish.prompt_tokens, finish.completion_tokens) == ("length", 6, 5)
-    _, finish = ask(engine, "What is 1+1? Answer with one word.", max_tokens=200)
-    assert finish.reason == "stop"
-    assert 0 < finish.completion_tokens < 200
+    told = go_on(engine, "One, two, three,", max_tokens=5)
+    assert (told.reason, told.prompt_tokens, told.completion_tokens) == ("length", 6, 5)
+    told = ask(engine, "What is 1+1? Answer with one word.", max_tokens=200)
+    assert told.reason == "stop"
+    assert 0 < told.completion_tokens < 200
 
 
 def test_tokens_are_a_prompt_too(engine):
-    tokens = engine._model.tokenize("The capital of France is", add_special=True)
-    assert go_on(engine, tokens, max_tokens=3) == go_on(engine, "The capital of France is", max_tokens=3)
+    tokens = engine.model.tokenizer.encode("The capital of France is", add_special=True)
+    said = go_on(engine, "The capital of France is", max_tokens=3).text
+    assert go_on(engine, tokens, max_tokens=3).text == said
 
 
 def test_a_seed_gives_the_same_answer_again(engine):
     first, again, other = (
-        go_on(engine, "Once upon a time", max_tokens=12, temperature=1.5, seed=seed)[0] for seed in (7, 7, 8)
+        go_on(engine, "Once upon a time", max_tokens=12, temperature=1.5, seed=seed).text for seed in (7, 7, 8)
     )
     assert first == again != other
 
@@ -117,13 +111,13 @@ def test_a_seed_gives_the_same_answer_again(engine):
     ],
 )
 def test_sampling_parameters(engine, sampling):
-    assert go_on(engine, "Once upon a time", max_tokens=4, **sampling)[1].completion_tokens == 4
+    assert go_on(engine, "Once upon a time", max_tokens=4, **sampling).completion_tokens == 4
 
 
 def test_a_bias_forbids_a_token(engine):
-    text, _ = go_on(engine, "The capital of France is", max_tokens=1)
-    (token,) = engine._model.tokenize(text, add_special=False)
-    assert go_on(engine, "The capital of France is", max_tokens=1, logit_bias={str(token): -100})[0] != text
+    text = go_on(engine, "The capital of France is", max_tokens=1).text
+    (token,) = engine.model.tokenizer.encode(text, add_special=False)
+    assert go_on(engine, "The capital of France is", max_tokens=1, logit_bias={str(token): -100}).text != text
 
 
 @pytest.mark.parametrize("bias", [{"999999": 1}, {"x": 1}, {"1": "y"}, [1], {"-1": 1}])
@@ -145,9 +139,9 @@ SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "require
     ],
 )
 def test_an_answer_in_a_shape(engine, wanted):
-    text, finish = ask(engine, "How old is the Eiffel Tower? Answer in JSON.", max_tokens=40, **wanted)
-    assert finish.reason == "stop"
-    assert isinstance(json.loads(text)["age"], int)
+    told = ask(engine, "How old is the Eiffel Tower? Answer in JSON.", max_tokens=40, **wanted)
+    assert told.reason == "stop"
+    assert isinstance(json.loads(told.text)["age"], int)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +162,13 @@ def test_a_shape_that_can_not_be(engine, wanted):
 
 def test_a_prompt_that_is_too_long_says_both_numbers_before_any_token(engine):
     with pytest.raises(ContextLengthExceededError, match=rf"has 5\d\d tokens, but the context holds {CONTEXT}"):
-        next(engine.chat(chat("word " * 2 * CONTEXT)))
+        engine.prepare(chat("word " * 2 * CONTEXT))
 
 
 def test_an_answer_ends_where_the_context_does(engine):
     prompt = [5000] * (CONTEXT - 3)
-    _, finish = go_on(engine, prompt, logit_bias={"0": -100, "2": -100})
-    assert (finish.reason, finish.prompt_tokens, finish.completion_tokens) == ("length", CONTEXT - 3, 3)
+    told = go_on(engine, prompt, logit_bias={"0": -100, "2": -100})
+    assert (told.reason, told.prompt_tokens, told.completion_tokens) == ("length", CONTEXT - 3, 3)
 
 
 @pytest.mark.parametrize("prompt", ["", [10**6], [-1]])
@@ -185,47 +179,85 @@ def test_prompts_that_make_no_sense(engine, prompt):
 
 def test_what_two_prompts_share_is_computed_once(engine):
     long = "This is a rather long beginning of a text, which both of the prompts have. " * 10
-    first, _ = go_on(engine, f"{long}One", max_tokens=4)
-    tokens = engine._model.tokenize(f"{long}One", add_special=True)
-    assert engine._sequence.rewind(tokens) == len(tokens) - 1
-    assert go_on(engine, f"{long}One", max_tokens=4)[0] == first
-    go_on(engine, f"{long}Two", max_tokens=1)
-    assert go_on(engine, f"{long}One", max_tokens=4)[0] == first
+    first = go_on(engine, f"{long}One", max_tokens=4)
+    again = go_on(engine, f"{long}One", max_tokens=4)
+    assert (again.text, again.cached_tokens) == (first.text, first.prompt_tokens - 1)
+    assert 0 < go_on(engine, f"{long}Two", max_tokens=1).cached_tokens < first.prompt_tokens
+    assert go_on(engine, f"{long}One", max_tokens=4).text == first.text
 
 
 def test_a_cancel_reaches_into_the_reading_of_a_prompt(engine):
     asked = itertools.count()
+    go_on(engine, "x", max_tokens=1)
     request = attrs.evolve(complete([5000] * 250, max_tokens=1), cancelled=lambda: next(asked) > 20)
-    engine._sequence.rewind([0, 0])
-    began = time.perf_counter()
-    pieces = list(engine.complete(request))
-    assert time.perf_counter() - began < 1.0
-    assert pieces == [Delta(prompt_tokens=250)]
-    assert next(asked) < 100
-    assert go_on(engine, "One, two, three,", max_tokens=4)[0].strip()
+    answer = engine.complete(engine.prepare(request))
+    assert next(answer).prompt_tokens == 250
+    assert next(answer) is WAIT
+    engine.step()
+    assert 20 < next(asked) < 100
+    assert next(answer) is WAIT
+    answer.close()
+    assert go_on(engine, [5000] * 250, max_tokens=1).cached_tokens == 0
+    assert go_on(engine, "One, two, three,", max_tokens=4).text.strip()
 
 
 def test_closing_between_tokens_leaves_the_engine_usable(engine):
-    pieces = engine.chat(chat("Count to one hundred."))
-    list(itertools.islice(pieces, 6))
-    pieces.close()
-    assert ask(engine, "Say hi.", max_tokens=4)[1].completion_tokens == 4
+    answer = engine.chat(engine.prepare(chat("Count to one hundred.")))
+    for _ in range(6):
+        engine.step()
+        next(answer)
+    answer.close()
+    assert ask(engine, "Say hi.", max_tokens=4).completion_tokens == 4
 
 
-def test_a_template_that_refuses_is_a_bad_request(engine):
-    request = ChatRequest.read({"messages": [{"role": "user", "content": "x"}]})
-    engine._template._formatter._environment.globals["boom"] = 1
-    engine._template._formatter, kept = _refusing(engine), engine._template._formatter
-    try:
-        with pytest.raises(BadRequestError, match="refuses these messages: roles must alternate"):
-            engine.chat(request)
-    finally:
-        engine._template._formatter = kept
+PROMPTS = ["Count from 1 to 10.", "Say hi.", "What is 1+1? Answer with one word.", "Name a colour."]
 
 
-def _refusing(engine):
-    kind = type(engine._template._formatter)
-    return kind(template="{{ raise_exception('roles must alternate') }}", eos_token="", bos_token="")
+def test_several_at_once_say_what_each_says_alone(source, engine):
+    several = load(planned(source, parallel=3), lambda progress: None)
+    assert several.parallel == 3
+    asked = [chat(text, max_tokens=24) for text in PROMPTS * 2]
+    said = drive(several, *asked, late=3)
+    several.close()
+    assert said[0].text == "1. 1\n2. 2\n3. 3\n4. 4\n5. 5"
+    assert [told.text for told in said] == [ask(engine, text, max_tokens=24).text for text in PROMPTS * 2]
+
+
+def test_what_one_has_read_another_gets(source):
+    several = load(planned(source, parallel=3, n_batch=64), lambda progress: None)
+    long = "This is a rather long beginning of a text, which both of the prompts have. " * 8
+    said = drive(several, *[complete(f"{long}One", max_tokens=8)] * 3)
+    assert [told.cached_tokens for told in said] == [0, *[said[0].prompt_tokens - 1] * 2]
+    assert said[0].text == said[1].text == said[2].text
+    (told,) = drive(several, complete(f"{long}Two", max_tokens=8))
+    assert told.cached_tokens > said[0].prompt_tokens - 4
+    several.close()
+
+
+def test_each_of_several_may_fill_the_whole_context(source):
+    several = load(planned(source, parallel=2), lambda progress: None)
+    bias = {str(end): -100 for end in several.model.tokenizer.ends}
+    prompts = [[token] * (CONTEXT - 3) for token in (5000, 6000, 7000)]
+    for told in drive(several, *[complete(prompt, logit_bias=bias) for prompt in prompts]):
+        assert (told.reason, told.completion_tokens) == ("length", 3)
+    several.close()
+
+
+def test_what_the_model_thought_of_each_token(engine):
+    told = go_on(engine, "One, two, three, four,", max_tokens=4, logprobs=3)
+    assert b"".join(logprob.bytes for logprob in told.logprobs).decode() == told.text
+    for logprob in told.logprobs:
+        assert len(logprob.top) == 3
+        assert logprob.top[0].token == logprob.token
+        assert logprob.top[0].logprob == pytest.approx(logprob.logprob)
+        assert logprob.logprob < 0
+
+
+def test_a_stop_text_ends_the_answer(engine):
+    text = go_on(engine, "One, two, three, four,", max_tokens=8).text
+    assert " six," in text
+    told = go_on(engine, "One, two, three, four,", max_tokens=8, stop=["ix, s", "never"])
+    assert (told.text, told.reason) == (text[: text.index("ix, s")], "stop")
 
 
 def test_progress_rises_while_it_loads(source):
@@ -240,8 +272,8 @@ def test_a_model_without_a_template_completes_but_does_not_chat(smollm2, tmp_pat
     path.write_bytes(smollm2.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_nothings", 1))
     engine = load(planned(read(path)), lambda progress: None)
     with pytest.raises(TaskNotSupportedError, match="has no chat template"):
-        engine.chat(chat("hi"))
-    assert go_on(engine, "Once upon a", max_tokens=2)[1].completion_tokens == 2
+        engine.prepare(chat("hi"))
+    assert go_on(engine, "Once upon a", max_tokens=2).completion_tokens == 2
     engine.close()
 
 

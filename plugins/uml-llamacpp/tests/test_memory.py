@@ -22,6 +22,7 @@ LOAD = """
 import json, sys
 from pathlib import Path
 from uml_core.types import ModelSource, Plan
+from uml_core.testing.driving import drive
 from uml_core.worker import CompletionRequest
 from uml_core.worker.own_memory import own_bytes
 from uml_llamacpp.worker import load
@@ -30,8 +31,8 @@ said, told = json.loads(sys.stdin.read()), []
 source = ModelSource(path=Path(said.pop("path")), format="gguf", files=(), size_bytes=1)
 plan = Plan(model_id="m", model=source, backend="llamacpp", tasks=(), **said)
 engine = load(plan, lambda part: told.append((part, own_bytes())))
-prompt = [5 + at % 900 for at in range(plan.context_length - 8)]
-assert list(engine.complete(CompletionRequest(prompt=prompt, max_tokens=2)))
+prompts = [[first + at % 900 for at in range(plan.context_length - 8)] for first in range(plan.parallel)]
+assert drive(engine, *[CompletionRequest(prompt=prompt, max_tokens=2) for prompt in prompts])
 print(json.dumps({"first": told[0], "held": own_bytes()}))
 """
 
@@ -41,14 +42,15 @@ def model(smollm2):
     return read(smollm2)
 
 
-def planned(model, **options):
-    values = Options(**options).model_dump()
-    return Plan(model_id="m", model=model, backend="llamacpp", tasks=(), context_length=600, options=values)
+def planned(model, *, parallel=1, **options):
+    how = {"context_length": 600, "parallel": parallel, "options": Options(**options).model_dump()}
+    return Plan(model_id="m", model=model, backend="llamacpp", tasks=(), **how)
 
 
 def loaded(plan):
     """What a process told that has loaded *plan* and has filled its context, and what its log told of buffers."""
-    said = {"path": str(plan.model.path), "context_length": plan.context_length, "options": dict(plan.options)}
+    numbers = {"context_length": plan.context_length, "parallel": plan.parallel}
+    said = {"path": str(plan.model.path), **numbers, "options": dict(plan.options)}
     ran = subprocess.run(
         [sys.executable, "-c", LOAD], input=json.dumps(said), capture_output=True, text=True, timeout=100, check=False
     )
@@ -57,7 +59,10 @@ def loaded(plan):
     return json.loads(ran.stdout), [part for part in map(reader, ran.stderr.splitlines()) if part]
 
 
-@pytest.mark.parametrize("options", [{}, {"type_k": "q8_0", "n_ubatch": 128, "flash_attn": True}, {"use_mmap": False}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"type_k": "q8_0", "n_ubatch": 128, "flash_attn": True}, {"use_mmap": False}, {"parallel": 4}],
+)
 def test_what_is_laid_out_and_told_is_what_is_held(model, options):
     plan = planned(model, **options)
     empty_worker, compute = plugin.uml_estimate_memory(plan=plan).parts

@@ -4,6 +4,7 @@ import ctypes
 import re
 from pathlib import Path
 
+import attrs
 import pytest
 
 llama_cpp = pytest.importorskip("llama_cpp")
@@ -116,3 +117,10 @@ def _rules(filled):
 )
 def test_of_the_context(options, name, value):
     assert getattr(context_parameters(PLAN, Options(**options)), name) == value
+
+
+@pytest.mark.parametrize(("length", "parallel", "tokens"), [(4096, 4, 16384), (600, 3, 3 * 768), (600, 1, 600)])
+def test_of_a_context_for_several(length, parallel, tokens):
+    filled = context_parameters(attrs.evolve(PLAN, context_length=length, parallel=parallel), Options())
+    assert (filled.n_ctx, filled.n_seq_max, filled.n_outputs_max) == (tokens, parallel, parallel)
+    assert not filled.kv_unified

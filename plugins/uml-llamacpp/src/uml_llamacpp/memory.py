@@ -17,7 +17,7 @@ def estimate(plan: Plan, view: View, env: Mapping[str, str]) -> MemoryEstimate |
         worker_environment,
     )  # not before it is needed: it takes its package along
 
-    numbers = {"context_length": plan.context_length, "threads": plan.threads}
+    numbers = {"context_length": plan.context_length, "parallel": plan.parallel, "threads": plan.threads}
     said = {"path": str(plan.model.path), "options": dict(plan.options), **numbers}
     argv = (str(plan.settings.get("python") or sys.executable), "-P", "-m", "uml_llamacpp.probe")
     seen = worker_environment(os.environ, passed=(), own=env, launch={})

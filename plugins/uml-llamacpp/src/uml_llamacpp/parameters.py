@@ -14,6 +14,7 @@ from uml_llamacpp.options import Options
 
 _ALL_LAYERS = 0x7FFFFFFF
 _UBATCH = 512
+_STEP = 256
 _EXPERTS = r"blk\.(%s)\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 
 
@@ -66,11 +67,12 @@ def _experts_in_memory(blocks: int) -> Any:
 
 
 def context_parameters(plan: Plan, options: Options) -> Any:
-    """What the context of one sequence is made with."""
+    """What the context of ``plan.parallel`` sequences is made with, each in a cache of its own."""
     filled = c.llama_context_default_params()
-    filled.n_ctx, filled.n_seq_max = plan.context_length, 1
+    filled.n_ctx, filled.n_seq_max = _shared(plan), plan.parallel
+    filled.kv_unified = False  # else every token would be compared with those of all sequences
     filled.n_batch, filled.n_ubatch = options.n_batch, min(options.n_batch, options.n_ubatch or _UBATCH)
-    filled.n_outputs_max = 1  # else room is kept for the logits of a whole batch, of which the last are all we ask for
+    filled.n_outputs_max = plan.parallel  # else room is kept for a whole batch's logits, of which we ask for the last
     filled.n_threads = options.n_threads or plan.threads
     filled.n_threads_batch = options.n_threads_batch or filled.n_threads
     filled.flash_attn_type = c.LLAMA_FLASH_ATTN_TYPE_AUTO if options.flash_attn is None else int(options.flash_attn)
@@ -82,6 +84,13 @@ def context_parameters(plan: Plan, options: Options) -> Any:
         if (value := getattr(options, name)) is not None:
             setattr(filled, name, value)
     return filled
+
+
+def _shared(plan: Plan) -> int:
+    """The tokens of all sequences, of which each gets an equal share: llama.cpp has shares in steps of so many."""
+    if plan.parallel == 1:
+        return plan.context_length
+    return -(-plan.context_length // _STEP) * _STEP * plan.parallel
 
 
 def _load_mode(options: Options) -> str:

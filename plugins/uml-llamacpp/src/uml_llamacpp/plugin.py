@@ -55,7 +55,7 @@ def uml_backend_info() -> BackendInfo:
         settings=Settings,
         engine="llama-cpp-python",
         knobs=KNOBS,
-        parallel=1,
+        parallel=64,
     )
 
 

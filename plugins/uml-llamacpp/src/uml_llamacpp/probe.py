@@ -15,7 +15,8 @@ from typing import Any
 
 import llama_cpp as c
 
-import uml_core.worker.server  # noqa: F401 - what a worker holds beside its engine
+import uml_core.worker.server
+import uml_core.worker.text  # noqa: F401 - what a worker holds beside its engine
 from uml_core.types import ModelSource, Plan
 from uml_core.worker.own_memory import own_bytes
 from uml_llamacpp.log import EngineLog
@@ -27,7 +28,7 @@ LIMIT_S = 15
 
 
 def main() -> None:
-    """Read path, context, threads and options from stdin, and lay it out."""
+    """Read path, numbers and options from stdin, and lay it out."""
     signal.alarm(LIMIT_S)
     said = json.load(sys.stdin)
     options = Options(**said["options"])
@@ -44,8 +45,8 @@ def main() -> None:
 
 def _plan(said: Mapping[str, Any]) -> Plan:
     source = ModelSource(path=Path(said["path"]), format="gguf", files=(), size_bytes=0)
-    length, threads = said["context_length"], said["threads"]
-    return Plan(model_id="", model=source, backend="", tasks=(), context_length=length, threads=threads)
+    numbers = {name: said[name] for name in ("context_length", "parallel", "threads")}
+    return Plan(model_id="", model=source, backend="", tasks=(), **numbers)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,12 @@ class Slots:
     def _is_being_read(self, wanted: list[int]) -> bool:
         if not self._copies:
             return False
-        held = max(shared(wanted, slot.past) for slot in self._all)
-        coming = (shared(wanted, slot.past + slot.pending) for slot in self._all if len(slot.pending) > 1)
-        return max(coming, default=0) >= held + WORTH_A_COPY
+        comes = {slot.number: shared(wanted, slot.past + slot.pending) for slot in self._all if len(slot.pending) > 1}
+        reader = max(comes, key=lambda number: comes[number], default=None)
+        if reader is None or comes[reader] <= len(self._all[reader].past):
+            return False
+        held = max((shared(wanted, slot.past) for slot in self._all if slot.number != reader), default=0)
+        return comes[reader] >= held + WORTH_A_COPY
 
     def _prepared(self, wanted: list[int], free: Sequence[Slot]) -> Slot:
         best = max(free, key=lambda slot: (shared(wanted, slot.past), -slot.used))
