@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,14 +10,11 @@ import torch
 
 from uml_core.worker.text import Row, Tokenizer
 from uml_transformers.graphs import Graphs
-from uml_transformers.slots import Slots, Unsupported
+from uml_transformers.slots import Slots, Unsupported, differ
 from uml_transformers.step import Cancelled, Step
 
-log = logging.getLogger(__name__)
 TRIAL = (3, 4)
 """So many tokens in two steps show whether the slots give what the model gives by itself."""
-ALIKE = {torch.float32: 0.9999, torch.float16: 0.99, torch.bfloat16: 0.98}
-"""The cosine between both, at least."""
 
 
 class SlotDecoder:
@@ -105,9 +101,10 @@ class SlotDecoder:
                 raise
             raise Unsupported(f"{type(error).__name__}: {error}") from error
         self._held[slot] = 0
-        alike = torch.cosine_similarity(expected - expected.mean(), found - found.mean(), dim=0).item()
-        if not alike >= ALIKE.get(self._model.dtype, 0.98):
-            raise Unsupported(f"the cosine of its logits with those that it gives by itself is {alike:.5f}")
+        if not (apart := differ(found, expected, self._model.dtype)) <= 1:
+            raise Unsupported(
+                f"its logits are {apart:.1f} times further from those that it gives by itself than is usual"
+            )
 
 
 def _never() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from uml_core.types import HOST, Layer, MemoryEstimate, MemoryPart, Plan
 
-WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2, "F32": 4, "F16": 2, "BF16": 2, "F64": 8}
+WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2, "FP32": 4, "FP16": 2, "BF16": 2, "FP64": 8}
 WRITING = ("text-generation", "image-text-to-text")
 
 
@@ -28,7 +28,7 @@ def number_bytes(plan: Plan) -> int | None:
     writes = bool(plan.tasks) and plan.tasks[0] in WRITING
     if plan.placement.devices:
         return min(2, stored) if writes else stored
-    return 4 if plan.model.quantization == "F16" else stored
+    return 4 if plan.model.quantization == "FP16" else stored
 
 
 def _parts(plan: Plan) -> Iterator[MemoryPart]:

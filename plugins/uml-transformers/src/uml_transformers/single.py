@@ -12,10 +12,10 @@ import torch
 from transformers import DynamicCache
 
 from uml_core.worker.text import Row, Tokenizer
+from uml_transformers.slots import differ
 from uml_transformers.step import Cancelled
 
 TRIAL = (3, 6)
-ALIKE = 0.98
 
 
 class CacheDecoder:
@@ -36,6 +36,8 @@ class CacheDecoder:
             layer.register_forward_pre_hook(self._look_up)
         self._in_pieces = True
         self._in_pieces = self._takes_pieces()
+        if not self._in_pieces:  # then a prompt is read whole
+            self.batch = context_length
 
     def forward(self, rows: Sequence[Row], cancelled: Callable[[], bool]) -> Any:
         """See :meth:`uml_core.worker.text.TokenModel.forward`."""
@@ -49,7 +51,7 @@ class CacheDecoder:
                         found.append(logits)
         except Cancelled:
             for row in rows:  # some layers may have taken its tokens in
-                self.keep(row.slot, 0)
+                self._forget(row.slot)
             return None
         return np.concatenate(found) if found else np.empty((0, self.tokenizer.n_vocab), np.float32)
 
@@ -62,7 +64,7 @@ class CacheDecoder:
             self._caches[slot].crop(-surplus)
             self._held[slot] = length
         else:
-            self._caches[slot], self._held[slot] = self._empty(), 0
+            self._forget(slot)
         return self._held[slot]
 
     def copy(self, source: int, target: int, length: int) -> int:
@@ -76,6 +78,9 @@ class CacheDecoder:
     def close(self) -> None:
         self._caches.clear()
         del self._model
+
+    def _forget(self, slot: int) -> None:
+        self._caches[slot], self._held[slot] = self._empty(), 0
 
     def _add(self, row: Row) -> Any:
         pieces = [list(row.tokens)] if self._in_pieces or not row.start else [[token] for token in row.tokens]
@@ -101,14 +106,15 @@ class CacheDecoder:
 
     def _takes_pieces(self) -> bool:
         """Whether several tokens may follow what is there already: not every recurrent layer goes on from its state."""
+        if self._model._is_stateful:  # noqa: SLF001 - transformers has no other word for it
+            return False
         tokens = [(7 + 31 * at) % self.tokenizer.n_vocab for at in range(TRIAL[1])]
         whole = self.forward([Row(0, 0, tokens, wanted=True)], _never)[0]
         self.keep(0, 0)
         self.forward([Row(0, 0, tokens[: TRIAL[0]], wanted=True)], _never)
         pieces = self.forward([Row(0, TRIAL[0], tokens[TRIAL[0] :], wanted=True)], _never)[0]
         self.keep(0, 0)
-        one, other = whole - whole.mean(), pieces - pieces.mean()
-        return bool(one @ other >= ALIKE * np.linalg.norm(one) * np.linalg.norm(other))
+        return differ(torch.from_numpy(pieces), torch.from_numpy(whole), self._model.dtype) <= 1
 
 
 def layers_of(model: Any) -> Iterator[Any]:

@@ -18,6 +18,8 @@ from uml_transformers.packed import PackedCache, agrees, can_pack
 from uml_transformers.step import Cancelled, Step
 
 NAME = "uml_slots"
+ROUNDING, ROUGHLY = {torch.float32: 0.002, torch.float16: 0.03}, 0.1
+"""How far apart they may be, as a part of their length."""
 STANDARD = (DynamicLayer, DynamicSlidingWindowLayer)
 
 
@@ -88,6 +90,12 @@ class Slots:
         made = (PackedCache if self.packed else SlotCache)(key, value, slots=self.slots, context=self.context)
         self._layers[module.layer_idx], self._kinds[module.layer_idx] = made, kind
         return made
+
+
+def differ(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> float:
+    """How much further apart two computations of the same logits are than numbers of *dtype* explain; up to 1 is fine."""
+    apart = (one - other).norm() / other.norm()
+    return apart.item() / ROUNDING.get(dtype, ROUGHLY)
 
 
 def is_standard(model: Any) -> bool:

@@ -59,6 +59,8 @@ def judge(model: ModelSource, host: HostInfo, settings: Mapping[str, Any]) -> Ma
     if torch is None or engine is None:
         return Rejected(f"{'torch' if torch is None else 'transformers'} is not installed", hint=INSTALL)
     devices = accelerators(torch.parent)
+    if not model.files:  # a question about the engine alone
+        return Match(Level.SUPPORTED, "transformers is installed", devices=devices)
     wrong = _of_files(model, tasks) or _of_code(model, engine.parent, settings) or _of_scheme(model, host, settings)
     if wrong:
         return wrong

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,6 @@ from uml_core.worker import serve
 from uml_transformers.options import Options
 
 BATCH = 512
-log = logging.getLogger(__name__)
 
 
 def load(plan: Plan, progress: Callable[[float], None]) -> Any:
@@ -33,29 +31,42 @@ def _writer(plan: Plan, options: Options, model: Any) -> Any:
     from uml_transformers.sampler import TorchSampler
     from uml_transformers.tokens import tokenizer_of
 
-    decoder = _decoder(plan, options, model, tokenizer_of(plan.model.path, model))
-    there = decoder.device.type == "cuda" and hasattr(decoder, "capture")
-    if there and options.cuda_graphs:
+    decoder, why = decoder_of(
+        model,
+        tokenizer_of(plan.model.path, model),
+        slots=plan.parallel,
+        context_length=plan.context_length,
+        batch=options.max_batch_tokens or BATCH,
+        asked=options.attn_implementation,
+    )
+    if why:
+        print(f"uml: '{plan.model_id}' computes one sequence after the other: {why}", file=sys.stderr, flush=True)
+        return TextEngine(decoder, plan)
+    if decoder.device.type != "cuda":
+        return TextEngine(decoder, plan)
+    if options.cuda_graphs:
         decoder.capture()
-    return TextEngine(decoder, plan, sampler=TorchSampler() if there else None)
+    return TextEngine(decoder, plan, sampler=TorchSampler())
 
 
-def _decoder(plan: Plan, options: Options, model: Any, tokenizer: Any) -> Any:
-    """All sequences in one pass if that gives what the model gives by itself, else one after the other."""
+def decoder_of(
+    model: Any, tokenizer: Any, *, slots: int, context_length: int, batch: int, asked: str | None = None
+) -> tuple[Any, str]:
+    """All sequences in one pass if that gives what the model gives by itself, else one after the other, and why.
+
+    :param asked: an implementation of attention that somebody wants
+    """
     from uml_transformers.decoder import SlotDecoder
     from uml_transformers.single import CacheDecoder
     from uml_transformers.slots import Unsupported, is_standard
 
-    batch = options.max_batch_tokens or BATCH
-    how = {"slots": plan.parallel, "context_length": plan.context_length, "batch": batch}
-    why = "attn_implementation was said" if options.attn_implementation else "it keeps more than keys and values"
-    if is_standard(model) and not options.attn_implementation:
+    why = f"it is to use {asked} attention" if asked else "it keeps more than the keys and values of all its layers"
+    if is_standard(model) and not asked:
         try:
-            return SlotDecoder(model, tokenizer, **how)
+            return SlotDecoder(model, tokenizer, slots=slots, context_length=context_length, batch=batch), ""
         except Unsupported as error:
             why = str(error)
-    print(f"uml: '{plan.model_id}' computes one sequence after the other: {why}", file=sys.stderr, flush=True)
-    return CacheDecoder(model, tokenizer, **how)
+    return CacheDecoder(model, tokenizer, slots=slots, context_length=context_length, batch=batch), why
 
 
 def _encoder(plan: Plan, model: Any) -> Any:
