@@ -50,11 +50,30 @@ class Decoder:
         del self._cache, self._session
 
     def _groups(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-        """What is computed in one run each; prompts first, for who only goes on waits for nobody's tokens."""
-        together = [row for row in rows if len(row.tokens) == 1] if self._cache.together else []
-        yield from ([row] for row in rows if row not in together)
-        if together:
-            yield together
+        """What is computed in one run each: every prompt by itself, and at the end all single tokens."""
+        single = []
+        for row in rows:
+            prompt, last = self._parted(row)
+            if prompt:
+                yield [prompt]
+            if last:
+                single.append(last)
+        if self._cache.together and single:
+            yield single
+        else:
+            yield from ([row] for row in single)
+
+    def _parted(self, row: Row) -> tuple[Row | None, Row | None]:
+        """A prompt, and a single token: also a prompt's last one, where that makes a difference.
+
+        So it is computed the next time, when all the others of the same prompt are still there.
+        """
+        if len(row.tokens) == 1:
+            return None, row
+        if not (self._graph.coarse and row.wanted):
+            return row, None
+        *most, last = row.tokens
+        return Row(row.slot, row.start, most, wanted=False), Row(row.slot, row.start + len(most), [last], wanted=True)
 
     def _compute(self, rows: Sequence[Row], cancelled: Callable[[], bool]) -> NDArray[Any] | None:
         tokens = np.array([row.tokens for row in rows], np.int64)

@@ -37,7 +37,7 @@ class GenaiDecoder:
         :raises ModelLoadError: onnxruntime-genai can't
         """
         self.tokenizer, self.slots, self.context_length = tokenizer, plan.parallel, plan.context_length
-        self.batch = min(BATCH, options.batch, plan.context_length)
+        self.batch = min(options.batch or BATCH, BATCH, plan.context_length)
         try:
             self._model = og.Model(_config(files, plan, options))
         except Exception as error:

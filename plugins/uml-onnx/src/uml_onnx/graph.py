@@ -42,6 +42,7 @@ class DecoderGraph:
 
     That one takes keys and values of several sequences from the first place on, each as long as the mask says, and can
     write the new ones behind them, into the same memory. ``each``: there are logits of every token, not of the last.
+    ``coarse``: it calculates with few bits, and one token by itself is rounded in another way than several.
     """
 
     types: Mapping[str, str]
@@ -51,6 +52,7 @@ class DecoderGraph:
     n_vocab: int
     grouped: bool
     each: bool
+    coarse: bool
 
 
 def read_graph(files: Files) -> DecoderGraph:
@@ -71,6 +73,7 @@ def read_graph(files: Files) -> DecoderGraph:
         logits_type=logits.type,
         n_vocab=_size(sizes[-1]) or int(files.config.get("vocab_size") or files.genai.get("vocab_size") or 0),
         grouped="GroupQueryAttention" in header.operators and ATTENTION.isdisjoint(header.operators),
+        coarse="MatMulNBits" in header.operators,
         each=len(sizes) == 3 and sizes[1] != 1 and "num_logits_to_keep" not in {v.name for v in header.inputs},
     )
 

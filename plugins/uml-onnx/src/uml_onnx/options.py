@@ -11,6 +11,8 @@ from uml_core.python_settings import PythonSettings
 Provider = Literal["CPU", "CUDA", "ROCM", "MIGraphX", "CoreML", "Dml", "OpenVINO", "XNNPACK"]
 Optimization = Literal["disabled", "basic", "extended", "all"]
 
+BATCH = 512
+
 
 class Options(BaseModel):
     """Options of one load; onnxruntime decides what is left out. Context and threads are core's own words."""
@@ -24,7 +26,7 @@ class Options(BaseModel):
         None, description="execution providers, the one that is tried first in front; as planned"
     )
     device_id: int | None = Field(None, ge=0, le=255, description="the GPU that takes the model; as planned")
-    batch: int = Field(512, ge=1, le=16384, description="prompt tokens in one step")
+    batch: int | None = Field(None, ge=1, le=16384, description="prompt tokens in one step; 512")
     intra_op_num_threads: int | None = Field(None, ge=1, le=512, description="CPU threads; as planned")
     graph_optimization_level: Optimization = Field("all", description="how far the graph is rewritten as it is loaded")
     enable_cpu_mem_arena: bool = Field(default=True, description="keep memory for the next step; false takes less")

@@ -10,7 +10,7 @@ from uml_core.errors import ModelLoadError
 from uml_core.types import Plan
 from uml_core.worker import serve
 from uml_onnx.files import Files, files_of
-from uml_onnx.options import Options
+from uml_onnx.options import BATCH, Options
 
 if TYPE_CHECKING:
     from uml_core.worker.text import TokenModel
@@ -46,7 +46,7 @@ def _by_onnxruntime(files: Files, plan: Plan, options: Options) -> TokenModel:
 
     graph = read_graph(files)
     tokenizer = HuggingFaceTokenizer.from_folder(files.folder, n_vocab=graph.n_vocab)
-    return Decoder(Session(files.graph, plan, options), graph, tokenizer, plan=plan, batch=options.batch)
+    return Decoder(Session(files.graph, plan, options), graph, tokenizer, plan=plan, batch=options.batch or BATCH)
 
 
 def _by_genai(files: Files, plan: Plan, options: Options) -> TokenModel | None:
