@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from uml_core.python_settings import PythonSettings
 
 CacheType = Literal["f32", "f16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 Share = Annotated[float, Field(ge=0, le=1e6)]
@@ -57,9 +58,5 @@ class Options(BaseModel):
         return self
 
 
-class Settings(BaseModel):
+class Settings(PythonSettings):
     """``[plugins.llamacpp]``: where the engine is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    python: Path | None = Field(None, description="the Python with llama-cpp-python and uml-llamacpp, if not UML's own")
