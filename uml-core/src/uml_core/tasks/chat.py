@@ -8,11 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from uml_core.errors import TaskNotSupportedError
 from uml_core.tasks.probe import probe
-from uml_core.tasks.sampling import JsonSchema, SamplingRequest
+from uml_core.tasks.sampling import SamplingRequest
+from uml_core.tasks.structured import JsonSchema
 from uml_core.types import Task, Worker, WorkerResponse
 
 PATH = "/v1/chat/completions"
 Name = Annotated[str, Field(max_length=256)]
+TemplateArgument = Annotated[str, Field(max_length=4096)] | bool | int | float | None
+TemplateArguments = Annotated[dict[Annotated[str, Field(max_length=64)], TemplateArgument], Field(max_length=32)]
+Documents = Annotated[list[Annotated[dict[Name, str], Field(max_length=32)]], Field(max_length=256)]
 
 
 class ChatCompletionRequestMessageContentPartText(BaseModel):
@@ -48,6 +52,7 @@ class ChatCompletionRequestMessage(BaseModel):
     tool_calls: Annotated[list[ChatCompletionMessageToolCall], Field(max_length=128)] | None = None
     tool_call_id: Annotated[str, Field(max_length=256)] | None = None
     reasoning_content: str | None = Field(None, description="what the model thought before it answered, if it said so")
+    reasoning: str | None = Field(None, description="another name of `reasoning_content`")
 
     @field_validator("content", mode="before")
     @classmethod
@@ -122,6 +127,15 @@ class CreateChatCompletionRequest(SamplingRequest):
     tool_choice: Literal["none", "auto", "required"] | ChatCompletionNamedToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
+        None, description="how much the model is to think; `none` and `minimal`: not at all, where it can be told so"
+    )
+    chat_template_kwargs: TemplateArguments | None = Field(
+        None, description="what the model's chat template is told besides, such as `enable_thinking`"
+    )
+    documents: Documents | None = Field(None, description="texts that the answer is to be found in")
+    continue_final_message: bool | None = Field(None, description="go on with the last message instead of a new one")
+    add_generation_prompt: bool | None = Field(None, description="begin the assistant's turn; true by default")
 
     def forwarded(self, model_id: str) -> dict[str, Any]:
         body = super().forwarded(model_id)

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from uml_core.errors import BadRequestError
-
-LARGEST_SCHEMA_BYTES = 64 * 1024
-
-
-def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(to_json(value)) > LARGEST_SCHEMA_BYTES:
-        raise ValueError(f"must be no more than {LARGEST_SCHEMA_BYTES} bytes of JSON")
-    return value
-
-
-JsonSchema = Annotated[dict[str, Any], AfterValidator(_small)]
-"""A schema that a grammar is made from; engines take time and memory that grow with it."""
+from uml_core.tasks.structured import Choices, Grammar, JsonSchema, Pattern, StructuredOutputs, in_one_form
 
 StopText = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 TokenNumber = Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")]
@@ -56,7 +44,13 @@ class SamplingRequest(BaseModel):
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: StopText | Annotated[list[StopText], Field(max_length=16)] | None = None
     logit_bias: Annotated[dict[TokenNumber, Bias], Field(max_length=1024)] | None = None
-    grammar: str | None = Field(None, max_length=LARGEST_SCHEMA_BYTES, description="GBNF that the answer must follow")
+    grammar: Grammar | None = Field(None, description="GBNF or Lark that the answer must follow")
+    regex: Pattern | None = Field(None, description="regular expression that the whole answer must match")
+    structured_outputs: StructuredOutputs | None = None
+    guided_json: JsonSchema | Grammar | None = Field(None, description="vLLM's older name of `json_schema`")
+    guided_regex: Pattern | None = None
+    guided_choice: Choices | None = None
+    guided_grammar: Grammar | None = None
     json_schema: JsonSchema | None = Field(None, description="schema that the answer must follow")
     cache_prompt: bool | None = Field(None, description="reuse what the engine still has of an earlier prompt")
 
@@ -73,7 +67,7 @@ class SamplingRequest(BaseModel):
 
     def forwarded(self, model_id: str) -> dict[str, Any]:
         """What the worker gets: the fields that the client set, the model's own name, and usage in every stream."""
-        body = self.model_dump(exclude_unset=True, exclude_none=True, by_alias=True)
+        body = in_one_form(self.model_dump(exclude_unset=True, exclude_none=True, by_alias=True))
         body["model"] = model_id
         if body.get("stream"):
             body["stream_options"] = {"include_usage": True}

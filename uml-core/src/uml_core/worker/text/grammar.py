@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from uml_core.errors import BadRequestError
 from uml_core.worker.requests import GenerationRequest, wrong
@@ -66,7 +66,7 @@ def _said(error: str) -> str:
 
 
 def grammar_of(request: GenerationRequest) -> Grammar | None:
-    """What a completion may be constrained by: formats, schemas, grammars, patterns and choices; no tools.
+    """What a completion may be constrained by: formats, schemas, grammars and patterns; no tools.
 
     :raises BadRequestError: several of them at once, or one that can't be used
     """
@@ -94,11 +94,6 @@ def _read(name: str, read: _Reader, extra: Mapping[str, Any]) -> Rule | None:
 
 
 def _schema(schema: Any, param: str) -> Rule:
-    if isinstance(schema, str):
-        try:
-            schema = json.loads(schema)
-        except ValueError:
-            raise wrong(param, "must be a JSON schema") from None
     if not isinstance(schema, dict):
         raise wrong(param, "must be a JSON schema, which is an object")
     return Rule(f"%json {json.dumps(ready(schema, SPACED))}", param)
@@ -140,33 +135,9 @@ def _regex(pattern: Any, param: str) -> Rule:
     return Rule("@answer", param, {"answer": made["grammars"][0]["lark_grammar"]})
 
 
-def _choice(choices: Any, param: str) -> Rule:
-    if not isinstance(choices, list) or not choices or not all(isinstance(text, str) and text for text in choices):
-        raise wrong(param, "must be a list of texts, none of them empty")
-    return Rule("( " + " | ".join(json.dumps(text, ensure_ascii=False) for text in choices) + " )", param)
-
-
-def _structured(wanted: Any, param: str) -> Rule | None:
-    """What vLLM calls ``structured_outputs``."""
-    if not isinstance(wanted, dict):
-        raise wrong(param, "must be an object")
-    rules = [rule for name, read in _STRUCTURED.items() if (rule := _read(name, read, wanted))]
-    if wanted.get("json_object"):
-        rules.append(_schema({"type": "object"}, param))
-    if len(rules) != 1:
-        raise wrong(param, "must have one of json, json_object, regex, choice, grammar")
-    return evolve(rules[0], param=param)
-
-
-_STRUCTURED: Mapping[str, _Reader] = {"json": _schema, "regex": _regex, "choice": _choice, "grammar": _grammar}
 _FIELDS: Mapping[str, _Reader] = {
     "response_format": _response_format,
     "json_schema": _schema,
     "grammar": _grammar,
     "regex": _regex,
-    "structured_outputs": _structured,
-    "guided_json": _schema,
-    "guided_regex": _regex,
-    "guided_choice": _choice,
-    "guided_grammar": _grammar,
 }

@@ -87,7 +87,8 @@ class Literals:
         if self.python:
             return self.rules.add("UML_STRING", r'/"([^"\\\x00-\x1f\x7f]|\\["\\nt])*"/')
         number = self.marks.number(self.delimiter)
-        inner = self.rules.add("UML_INNER", "/(.|\\n)*/" if number is not None else "/[^<]*/")
+        kept = "<" if number is None else ""  # it might begin the mark
+        inner = self.rules.add("UML_INNER", rf"/[^\x00-\x08\x0b\x0c\x0e-\x1f{kept}]*/")
         mark = self.marks.written(self.delimiter)
         return self.rules.add("uml_string", f"{mark} {inner} {mark}")
 
