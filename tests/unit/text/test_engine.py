@@ -3,9 +3,10 @@
 import itertools
 
 import attrs
+import numpy as np
 import pytest
 
-from uml_core.errors import BadRequestError, ContextLengthExceededError, TaskNotSupportedError
+from uml_core.errors import BadRequestError, ContextLengthExceededError, InternalServerError, TaskNotSupportedError
 from uml_core.testing.driving import drive
 from uml_core.worker import ChatRequest, CompletionRequest
 from uml_core.worker.delta import WAIT
@@ -157,9 +158,21 @@ def test_a_step_that_fails_is_not_the_end(make):
     assert [told.text for told in drive(engine, *[ask("the fox", max_tokens=5)] * 2)] == [expected] * 2
 
 
+def test_an_answer_whose_reader_is_behind_is_told_of_a_failed_step(make):
+    engine, model = make(slots=2)
+    behind = engine.complete(engine.prepare(ask("the fox", max_tokens=5)))
+    while next(behind) is not WAIT:
+        pass
+    model.fails.append(RuntimeError("the device is gone"))
+    with pytest.raises(RuntimeError):
+        engine.step()
+    with pytest.raises(InternalServerError, match="the device is gone"):
+        next(behind)
+
+
 def test_a_model_that_gives_no_numbers_is_an_error(make):
     engine, model = make()
-    model.after = lambda tokens: __import__("numpy").full(320, float("nan"), "float32")
+    model.after = lambda tokens: np.full(320, np.nan, np.float32)
     with pytest.raises(FloatingPointError):
         drive(engine, ask("a"))
 

@@ -36,8 +36,9 @@ class Batch:
             return
         try:
             self._compute(shares)
-        except BaseException:
-            for turn, _ in shares:
+        except BaseException as error:
+            for turn, _ in shares:  # one of them may wait for its reader, and isn't told by serve
+                turn.lost = error
                 self._slots.forget(turn.slot)
             raise
 

@@ -107,9 +107,8 @@ class TextEngine:
     def _write(self, turn: Turn, prepared: Prepared, wording: Wording) -> Iterator[Piece]:
         count, reason = 0, ""
         while not reason:
-            while turn.chosen is None:
+            while (chosen := turn.take()) is None:
                 yield WAIT
-            chosen = turn.take()
             if chosen.token in self.model.tokenizer.ends:
                 break
             count += 1

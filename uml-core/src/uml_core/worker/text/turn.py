@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from uml_core.errors import InternalServerError
 from uml_core.worker.text.choice import Choice, Chosen
 from uml_core.worker.text.constraint import Constraint
 from uml_core.worker.text.slots import Slot
 
 
 class Turn:
-    """What an answer needs from the batch. ``chosen`` is the next token, once its step has been made.
+    """What an answer needs from the batch.
 
-    ``slot.pending`` is what is to be computed before; with nothing pending the answer waits for nothing.
+    ``slot.pending`` is what is to be computed before the next token, which is ``chosen`` once that is done. ``lost``
+    is why it never will be.
     """
 
     def __init__(
@@ -23,6 +25,7 @@ class Turn:
         self.choice = choice
         self.cancelled = cancelled
         self.chosen: Chosen | None = None
+        self.lost: BaseException | None = None
         self._constraint = constraint
         self._recent: deque[int] | None = None
 
@@ -37,11 +40,14 @@ class Turn:
         self.choice.mask = self._constraint.mask() if self._constraint else None
         return self.choice
 
-    def take(self) -> Chosen:
-        """The token that was chosen; asked once for each."""
+    def take(self) -> Chosen | None:
+        """The token that was chosen, None while it is computed.
+
+        :raises InternalServerError: a step failed that had a part of it
+        """
+        if self.lost is not None:
+            raise InternalServerError(f"the engine failed with {type(self.lost).__name__}: {self.lost}")
         chosen, self.chosen = self.chosen, None
-        if chosen is None:
-            raise RuntimeError("no step was made")
         return chosen
 
     def accept(self, token: int) -> bool:
