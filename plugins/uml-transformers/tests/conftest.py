@@ -1,3 +1,4 @@
+import json
 import os
 import random
 from pathlib import Path
@@ -34,10 +35,9 @@ def tokenizer_folder(tmp_path_factory):
     tokenizer.train_from_iterator(text, trainer)
     tokenizer.save(str(folder / "tokenizer.json"))
     template = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}{% endfor %}<s>assistant: "
-    (folder / "tokenizer_config.json").write_text(
-        '{"bos_token": "<s>", "eos_token": "</s>", "chat_template": "%s", "tokenizer_class": "PreTrainedTokenizerFast"}'
-        % template
-    )
+    config = {"bos_token": "<s>", "eos_token": "</s>", "chat_template": template}
+    config |= {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The steps in which each sequence gets one token, recorded as CUDA graphs: a replay costs the processor next to nothing.
+"""The steps in which each sequence gets one token, recorded as CUDA graphs: a replay costs the processor very little.
 
 A graph has fixed numbers of sequences; what is free of them computes a token that belongs to no slot.
 """
@@ -34,7 +34,7 @@ class FixedStep(Step):
         self.fill((), ())
 
     @property
-    def longest(self) -> tuple[int, int]:  # type: ignore[override]
+    def longest(self) -> tuple[int, int]:
         return 1, self.context
 
     def fill(self, step: Step | tuple[()], tokens: Sequence[int]) -> None:
@@ -58,16 +58,16 @@ class FixedStep(Step):
     def position_ids(self) -> torch.Tensor:
         return self._moved_to[1:2]
 
-    def places(self, device: torch.device) -> torch.Tensor:
+    def places(self, _: torch.device, /) -> torch.Tensor:
         return self._moved_to[2]
 
-    def begins(self, device: torch.device) -> torch.Tensor:
+    def begins(self, _: torch.device, /) -> torch.Tensor:
         return self._begins
 
-    def bases(self, device: torch.device) -> torch.Tensor:
+    def bases(self, _: torch.device, /) -> torch.Tensor:
         return self._bases
 
-    def held(self, device: torch.device) -> torch.Tensor:
+    def held(self, _: torch.device, /) -> torch.Tensor:
         return self._held
 
 

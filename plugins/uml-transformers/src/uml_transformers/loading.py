@@ -14,7 +14,7 @@ from transformers.models.auto import modeling_auto as auto
 from uml_core.errors import InvalidModelFileError, ModelLoadError
 from uml_core.types import Plan
 from uml_transformers.options import Options
-from uml_transformers.weights import Counted, read_weights
+from uml_transformers.weights import read_weights
 
 WRITING = ("text-generation", "image-text-to-text")
 CLASSES: Mapping[str, tuple[Any, ...]] = {
@@ -42,7 +42,8 @@ def load_model(plan: Plan, options: Options, progress: Callable[[float], None]) 
     device = device_of(plan)
     config = read_config(plan)
     if plan.settings.get("trust_remote_code") and _needs_code(config):
-        return _finished(*_load_with_its_code(plan, options, config, device), plan)
+        model, told = _load_with_its_code(plan, options, config, device)
+        return _finished(model, told, plan)
     kind = class_of(plan, config)
     weights, stored = read_weights(plan.model.files, progress, _alone(device, options))
     if not weights:
@@ -51,10 +52,10 @@ def load_model(plan: Plan, options: Options, progress: Callable[[float], None]) 
     quantized = getattr(config, "quantization_config", None) is not None or options.load_in_4bit or options.load_in_8bit
     if quantized:  # each scheme reads its files in its own way
         progress(0.0)
-        found = kind.from_pretrained(plan.model.path, config=config, **how)
+        model, told = kind.from_pretrained(plan.model.path, config=config, **how)
     else:
-        found = kind.from_pretrained(None, config=config, state_dict=weights, **how)
-    return _finished(*found, plan)
+        model, told = kind.from_pretrained(None, config=config, state_dict=weights, **how)
+    return _finished(model, told, plan)
 
 
 def device_of(plan: Plan) -> torch.device:
@@ -74,8 +75,8 @@ def read_config(plan: Plan) -> Any:
     except (ValueError, KeyError, ImportError) as error:
         if "trust_remote_code" in str(error):
             raise ModelLoadError(
-                f"'{plan.model_id}' needs Python files of its own, which are not run; set `trust_remote_code = true` in "
-                "[plugins.transformers] of uml.toml if you trust who made it"
+                f"'{plan.model_id}' needs Python files of its own, which are not run; set `trust_remote_code = true` "
+                "in [plugins.transformers] of uml.toml if you trust who made it"
             ) from error
         kind = plan.model.architecture or "unknown"
         raise ModelLoadError(_unknown(plan, f"models of the kind '{kind}'")) from error
@@ -155,8 +156,8 @@ def _load_with_its_code(
     how = _how(options, config, device, None, writes=True) | {
         "dtype": "auto" if options.dtype == "auto" else options.dtype
     }
-    model, told = kind.from_pretrained(plan.model.path, trust_remote_code=True, **how)
-    return model, told
+    found: tuple[Any, Any] = kind.from_pretrained(plan.model.path, trust_remote_code=True, **how)
+    return found
 
 
 def _finished(model: Any, told: Any, plan: Plan) -> Any:
@@ -173,6 +174,3 @@ def _finished(model: Any, told: Any, plan: Plan) -> Any:
         raise InvalidModelFileError(f"'{plan.model_id}' {what}; fetch it again")
     model.requires_grad_(requires_grad=False)
     return model.eval()
-
-
-__all__ = ("WRITING", "Counted", "choose_dtype", "class_of", "device_of", "load_model", "read_config")

@@ -48,7 +48,7 @@ def _parts(plan: Plan) -> Iterator[MemoryPart]:
 
 
 def _elements(layer: Layer, metadata: Mapping[str, Any]) -> int:
-    """Numbers that a token leaves in a layer: a window keeps all, and a latent is kept as the keys that it stands for."""
+    """Numbers that a token leaves in a layer: a window keeps all, a latent is kept as the keys that it stands for."""
     if layer.kind != "latent":
         return layer.kv_heads * (layer.key_length + layer.value_length)
     names = ("num_attention_heads", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")

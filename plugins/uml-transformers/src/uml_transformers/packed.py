@@ -68,7 +68,7 @@ def flash(
     ``torch.nn.attention.varlen`` calls the same operator, but takes *held* only in its latest versions.
     """
     left = kind.window - 1 if kind.window else -1
-    seen: torch.Tensor = torch.ops.aten._flash_attention_forward(
+    seen: torch.Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 - see above
         query,
         keys,
         values,

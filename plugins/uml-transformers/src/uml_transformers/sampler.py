@@ -31,7 +31,7 @@ class TorchSampler:
     def _tokens(self, logits: torch.Tensor, choices: Sequence[Choice], finite: torch.Tensor) -> list[int]:
         drawn = [row for row, one in enumerate(choices) if one.temperature > 0 and one.typical_p >= 1]
         typical = [row for row, one in enumerate(choices) if one.temperature > 0 and one.typical_p < 1]
-        found = logits.argmax(1)
+        found: torch.Tensor = logits.argmax(1)
         enough = finite
         if drawn:
             how = [choices[row] for row in drawn]
@@ -40,7 +40,8 @@ class TorchSampler:
             count = _first_look(how, logits.shape[1])
             found[rows], there = draw(logits[rows], numbers, count)
             enough = torch.stack((finite, there.all()))
-        tokens, flags = found.tolist(), enough.reshape(-1).tolist()
+        tokens: list[int] = found.tolist()
+        flags = enough.reshape(-1).tolist()
         if not flags[0]:
             raise FloatingPointError("the model gave no finite number for any token")
         if len(flags) > 1 and not flags[1]:

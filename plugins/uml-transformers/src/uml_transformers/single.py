@@ -1,4 +1,4 @@
-"""A model that writes and keeps more than keys and values of the past: one sequence after the other, in transformers' cache."""
+"""A model that keeps more than keys and values of the past: one sequence after the other, in transformers' caches."""
 
 from __future__ import annotations
 

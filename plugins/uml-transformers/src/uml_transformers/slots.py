@@ -43,12 +43,13 @@ class Slots:
     @contextmanager
     def during(self, step: Step) -> Iterator[None]:
         """Within it, the model's attention is that of *step*."""
-        before, self._config._attn_implementation = self._config._attn_implementation, self._name
+        config = self._config
+        before, config._attn_implementation = config._attn_implementation, self._name  # noqa: SLF001 - its only name
         self._step = step
         try:
             yield
         finally:
-            self._config._attn_implementation = before
+            config._attn_implementation = before  # noqa: SLF001
             self._step = None
 
     def copy(self, source: int, target: int, length: int) -> None:
@@ -82,7 +83,7 @@ class Slots:
     def _make(
         self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, said: dict[str, Any]
     ) -> SlotCache | PackedCache:
-        kind = kind_of(module, said)
+        kind = kind_of(said)
         if not self._layers:
             self.packed = _can_pack(query, key, value, kind)
         if self.packed and not can_pack(key, value, kind):
@@ -93,21 +94,21 @@ class Slots:
 
 
 def differ(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> float:
-    """How much further apart two computations of the same logits are than numbers of *dtype* explain; up to 1 is fine."""
-    apart = (one - other).norm() / other.norm()
-    return apart.item() / ROUNDING.get(dtype, ROUGHLY)
+    """How much further apart two computations of the same logits are than is usual for *dtype*; up to 1 is fine."""
+    apart = float((one - other).norm() / other.norm())
+    return apart / ROUNDING.get(dtype, ROUGHLY)
 
 
 def is_standard(model: Any) -> bool:
     """Whether all that *model* keeps of the past are keys and values of all its layers."""
     text = model.config.get_text_config(decoder=True)
     usual = not model._is_stateful and not model.config.is_encoder_decoder  # noqa: SLF001 - transformers has no other word
-    if not (usual and model._supports_attention_backend) or getattr(text, "num_kv_shared_layers", 0):  # noqa: SLF001
+    if not (usual and model._supports_attention_backend) or getattr(text, "num_kv_shared_layers", None):  # noqa: SLF001
         return False
     return all(type(layer) in STANDARD for layer in DynamicCache(config=model.config).layers)
 
 
-def kind_of(module: Any, said: dict[str, Any]) -> Kind:
+def kind_of(said: dict[str, Any]) -> Kind:
     """What a layer says of its attention.
 
     :raises Unsupported: it's something that the slots don't know

@@ -69,20 +69,20 @@ class Step:
         """Whether each sequence gets one token."""
         return all(span.count == 1 for span in self.spans)
 
-    def places(self, device: torch.device) -> torch.Tensor:
+    def places(self, device: torch.device, /) -> torch.Tensor:
         """Each token's place in a cache whose slots lie one after the other."""
         return self._on(device, "places", self._places, torch.long)
 
-    def begins(self, device: torch.device) -> torch.Tensor:
+    def begins(self, device: torch.device, /) -> torch.Tensor:
         """Where each sequence's tokens begin in this step, and where the last ones end."""
         return self._on(device, "begins", lambda: [0, *(span.last for span in self.spans)], torch.int32)
 
-    def bases(self, device: torch.device) -> torch.Tensor:
+    def bases(self, device: torch.device, /) -> torch.Tensor:
         """Where each sequence's slot begins in such a cache; the last entry is there only for its number."""
         bases = [span.slot * self.context for span in self.spans]
         return self._on(device, "bases", lambda: [*bases, bases[-1] + self.context], torch.int32)
 
-    def held(self, device: torch.device) -> torch.Tensor:
+    def held(self, device: torch.device, /) -> torch.Tensor:
         """How many tokens each sequence has with this step."""
         return self._on(device, "held", lambda: [span.end for span in self.spans], torch.int32)
 

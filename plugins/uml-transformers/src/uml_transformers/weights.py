@@ -35,8 +35,7 @@ class Progress:
     def add(self, size_bytes: int) -> None:
         with self._lock:
             self._read_bytes += size_bytes
-            part = self._read_bytes / max(1, self._total_bytes)
-        self._told(min(part, 0.99))  # it is whole when it can answer
+            self._told(min(self._read_bytes / max(1, self._total_bytes), 0.99))  # it's whole when it can answer
 
 
 class Counted:
@@ -77,7 +76,7 @@ Entry = tuple[str, Source, int, torch.dtype]
 def _safe(file: Path, device: torch.device) -> Iterator[Entry]:
     uploads = Uploads.of(file, device) if device.type == "cuda" else None
     try:
-        opened: Any = safe_open(file, framework="pt")  # type: ignore[no-untyped-call]
+        opened: Any = safe_open(file, framework="pt")
     except SafetensorError as error:
         raise InvalidModelFileError(f"'{file.name}' is no whole safetensors file ({error}); fetch it again") from error
     for name in opened.keys():  # noqa: SIM118 - it is no mapping

@@ -70,7 +70,7 @@ def decoder_of(
 
 
 def _encoder(plan: Plan, model: Any) -> Any:
-    from uml_core.worker.encode import EncoderEngine
+    from uml_core.worker.encode.engine import EncoderEngine
     from uml_transformers.encoder import TorchEncoder
     from uml_transformers.tokens import read_tokenizer
 
