@@ -132,3 +132,49 @@ def loaded(request, tmp_path_factory, models):
     yield made
     made.stop()
     shutil.rmtree(made.data, ignore_errors=True)
+
+
+TINY = {"llamaserver": "tiny_gguf", "llamacpp": "tiny_gguf", "transformers": "tiny", "onnx": "tiny_genai"}
+"""The project's tiny model as each backend wants it."""
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory):
+    """Gateways that tests of several files share, each with one model loaded: started when first asked for."""
+    started = {}
+
+    def loaded(backend, path, **options):
+        key = (backend, path, repr(sorted(options.items())))
+        if key not in started:
+            folder = tmp_path_factory.mktemp(backend)
+            lay(path, folder / "models")
+            # the settings of one gateway are nobody else's: pickles of our own making are as good as any other file
+            started[key] = made = Gateway(folder / "data", folder / "models", UML_ALLOW_PICKLES="true").start()
+            made.model = made.load(path.name.removesuffix(".gguf"), backend=backend, **options)["model"]
+        return started[key]
+
+    yield loaded
+    for made in started.values():
+        made.stop()
+
+
+def lay(path, models):
+    """Put a model into a models folder, without a copy of its files; links to folders are not followed there."""
+    models.mkdir()
+    if path.is_file():
+        (models / path.name).symlink_to(path)
+    else:
+        shutil.copytree(path, models / path.name, copy_function=link)
+
+
+def link(source, target):
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+@pytest.fixture(params=TINY)
+def tiny_loaded(request, fleet):
+    """A gateway that has the tiny model loaded, through each of the backends in turn."""
+    return fleet(request.param, request.getfixturevalue(TINY[request.param]), parallel=4)

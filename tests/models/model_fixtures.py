@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,48 @@ def moods(minilm: Path) -> Path:
 @pytest.fixture(scope="session")
 def moods_onnx(moods: Path) -> Path:
     return made("MiniLM-moods-onnx", "onnx_encoder.py", moods, needs=EXPORT)
+
+
+@pytest.fixture(scope="session")
+def tiny_vlm() -> Path:
+    """The project's own tiny model (tiny_train.py): text and pictures, tool calls and thoughts; 1.3 MB."""
+    return Path(__file__).parents[1] / "data" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def tiny_made(tiny_vlm: Path) -> str:
+    """The folder of what is made of the tiny model, another one for other weights."""
+    return f"tiny-{hashlib.sha256((tiny_vlm / 'model.safetensors').read_bytes()).hexdigest()[:8]}"
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_vlm: Path, tiny_made: str) -> Path:
+    """Its language half: a Llama in float32."""
+    return made(f"{tiny_made}/tiny", "tiny_text.py", tiny_vlm, needs=("safetensors",))
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tiny: Path, tiny_made: str) -> Path:
+    return made(f"{tiny_made}/tiny.F32.gguf", "gguf_from_hf.py", tiny, needs=("gguf", "safetensors"))
+
+
+@pytest.fixture(scope="session")
+def tiny_mmproj(tiny_vlm: Path, tiny_made: str) -> Path:
+    """Its eyes, as llama.cpp wants them beside the text model."""
+    return made(f"{tiny_made}/tiny.mmproj.gguf", "mmproj_from_hf.py", tiny_vlm, needs=("gguf", "safetensors"))
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny: Path, tiny_made: str) -> Path:
+    return made(f"{tiny_made}/tiny-onnx", "onnx_from_hf.py", tiny, needs=EXPORT)
+
+
+@pytest.fixture(scope="session")
+def tiny_genai(tiny: Path, tiny_made: str) -> Path:
+    return made(f"{tiny_made}/tiny-onnx-genai", "onnx_by_genai.py", tiny, "fp32", needs=GENAI)
+
+
+@pytest.fixture(scope="session")
+def tiny_vlm_onnx(tiny_vlm: Path, tiny_made: str) -> Path:
+    """All of it, in three graphs."""
+    return made(f"{tiny_made}/tiny-vlm-onnx", "tiny_vlm_onnx.py", tiny_vlm, needs=EXPORT)
