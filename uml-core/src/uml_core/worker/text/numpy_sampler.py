@@ -40,7 +40,7 @@ def _choose(row: Floats, choice: Choice) -> Chosen:
 
 def _told(said: Floats, token: int, count: int) -> Chosen:
     most = said.max()
-    total = most + np.log(np.exp(said - most, dtype=np.float64).sum())
+    total = most + np.log(np.exp(said - most).sum(dtype=np.float64))
     ids, logits = likeliest(said, count) if count else ((), ())
     top = tuple((int(other), float(logit - total)) for other, logit in zip(ids, logits, strict=True))
     return Chosen(token, float(said[token] - total), top)
@@ -66,7 +66,7 @@ def _draw(row: Floats, choice: Choice) -> int:
         ids, logits = likeliest(row, size)
         relative = logits.astype(np.float64) - logits[0]
         weights = np.exp(relative)
-        total = weights.sum() if whole else np.exp(row - logits[0], dtype=np.float64).sum()
+        total = weights.sum() if whole else np.exp(row - logits[0]).sum(dtype=np.float64)
         kept = _narrowed(weights / total, choice)
         if whole or len(kept) < len(ids):
             break
@@ -118,5 +118,5 @@ def _floor(row: Floats, count: int) -> np.float32:
     if count >= len(row):
         return _LEAST
     blocks = len(row) // _BLOCK
-    several = row[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1) if count <= blocks else row
+    several = row[: blocks * _BLOCK].reshape(_BLOCK, blocks).max(axis=0) if count <= blocks else row
     return max(np.partition(several, -count)[-count], _LEAST)
