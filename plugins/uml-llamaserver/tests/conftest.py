@@ -22,7 +22,7 @@ CONTEXT = 512
 
 
 class RunningServer:
-    def __init__(self, folder, model, *, port=0, parallel=1, settings=None, **options):
+    def __init__(self, folder, model, *, port=0, parallel=1, settings=None, task="text-generation", **options):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = port or free.getsockname()[1]
         launch = Launch(generation=1, launch_id="id", host="127.0.0.1", port=self.port, token=TOKEN, run_dir=folder)
@@ -30,14 +30,20 @@ class RunningServer:
             model_id="org/smol",
             model=model,
             backend="llamaserver",
-            tasks=("text-generation",),
+            tasks=(task,),
             context_length=CONTEXT,
             parallel=parallel,
             options=Options(**options).model_dump(),
             settings=Settings(**(settings or {})).model_dump(mode="json"),
         )
         launch.token_file.write_text(TOKEN)
-        said = {"model_id": plan.model_id, "context_length": CONTEXT, "parallel": parallel, "threads": 1}
+        said = {
+            "model_id": plan.model_id,
+            "context_length": CONTEXT,
+            "parallel": parallel,
+            "threads": 1,
+            "tasks": [task],
+        }
         said |= {"options": dict(plan.options), "model": {"path": str(model.path)}}
         content = {"host": launch.host, "port": self.port, "token": TOKEN, "plan": said}
         launch.launch_file.write_text(json.dumps(content))

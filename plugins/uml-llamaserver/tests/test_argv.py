@@ -9,7 +9,7 @@ import pytest
 
 from uml_core.types import Launch, ModelSource, Placement, Plan
 from uml_llamaserver import plugin
-from uml_llamaserver.flags import FLAGS, SPLIT, SWITCHES
+from uml_llamaserver.flags import ENCODES, FLAGS, SPLIT, SWITCHES
 from uml_llamaserver.options import Options, Settings
 from uml_llamaserver.server import split
 
@@ -21,12 +21,12 @@ FIXED = (
 )
 
 
-def planned(settings=None, *, parallel=1, **options):
+def planned(settings=None, *, parallel=1, tasks=("text-generation",), **options):
     return Plan(
         model_id="org/tiny",
         model=SOURCE,
         backend="llamaserver",
-        tasks=("text-generation",),
+        tasks=tasks,
         context_length=4096,
         parallel=parallel,
         threads=3,
@@ -76,6 +76,13 @@ def test_context_is_of_each_sequence():
     assert "--ctx-size 16384 --parallel 4" in words(planned({"binary": "/opt/llama-server"}, parallel=4))
 
 
+@pytest.mark.parametrize(("task", "flag"), [("feature-extraction", "--embeddings"), ("text-ranking", "--reranking")])
+def test_whole_texts_have_to_be_in_one_batch(task, flag):
+    said = words(planned({"binary": "/opt/llama-server"}, tasks=(task,)))
+    assert said.endswith(f"{flag} --kv-unified --batch-size 4096 --ubatch-size 4096")
+    assert "--ctx-size 4096 --parallel 8" in said, "several short texts share the room"
+
+
 def test_threads_may_be_said():
     both = words(planned({"binary": "/opt/llama-server"}, n_threads=2, n_threads_batch=5))
     assert "--threads 2 --threads-batch 5" in both
@@ -105,6 +112,7 @@ def test_llama_cpp_knows_every_flag():
         pytest.skip("xllamacpp is not installed")
     known = b"".join(library.read_bytes() for library in Path(spec.origin).parent.glob("*.so"))
     used = {word for word in FIXED.split() if word.startswith("--")} | {*FLAGS.values(), *SPLIT, *SWITCHES.values()}
+    used |= {*ENCODES.values(), "--kv-unified", "--batch-size", "--ubatch-size"}
     assert {flag for flag in used if flag.encode() + b"\0" not in known} == set()
 
 

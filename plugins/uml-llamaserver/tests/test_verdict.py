@@ -30,6 +30,24 @@ def test_other_formats_are_not_its_business():
     assert verdict(format="safetensors") is None
 
 
+@pytest.mark.parametrize(
+    ("tasks", "served"),
+    [
+        ((), None),
+        (("feature-extraction",), ("feature-extraction",)),
+        (("text-ranking",), ("text-ranking",)),
+        (("image-text-to-text", "text-generation"), ("text-generation",)),
+    ],
+)
+def test_what_it_does_with_a_model(tasks, served):
+    assert verdict({"binary": sys.executable}, tasks=tasks).tasks == served
+
+
+def test_what_it_can_do_nothing_with():
+    said = verdict({"binary": sys.executable}, tasks=("text-to-speech",))
+    assert said == Rejected("is for text-generation and feature-extraction and text-ranking, not for text-to-speech")
+
+
 @pytest.mark.parametrize(("name", "word"), [("n_ctx", "context_length"), ("n_parallel", "parallel")])
 def test_what_core_has_a_word_for_is_no_option(name, word):
     with pytest.raises(ValidationError, match=f"'{name}' is extra: say {word}"):

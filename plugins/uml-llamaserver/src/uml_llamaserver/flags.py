@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from uml_core.types import Launch, Plan
-from uml_llamaserver.server import split
+from uml_llamaserver.server import encodes, split, whole_batch, whole_texts
 
 FLAGS = {
     "n_gpu_layers": "--n-gpu-layers",
@@ -26,17 +26,21 @@ SWITCHES = {
     ("warmup", False): "--no-warmup",
     ("kv_offload", False): "--no-kv-offload",
 }
+ENCODES = {"embed": "--embeddings", "rank": "--reranking"}
 SPLIT = ("--main-gpu", "--split-mode", "--tensor-split")
 
 
 def argv(plan: Plan, launch: Launch, *, narrowed: bool = False) -> tuple[str, ...]:
     """Everything that llama-server is told; the token goes by file, for others can read argv."""
     threads = plan.options.get("n_threads") or plan.threads
+    said = {"tasks": plan.tasks, "context_length": plan.context_length, "parallel": plan.parallel}
+    said |= {"options": plan.options}
+    kind = encodes(said)
     pairs = {
         "--model": plan.model.path,
         "--alias": plan.model_id,
         "--ctx-size": plan.context_length * plan.parallel,  # it is shared among the sequences
-        "--parallel": plan.parallel,
+        "--parallel": whole_texts(said) if kind else plan.parallel,
         "--threads": threads,
         "--threads-batch": plan.options.get("n_threads_batch") or threads,
         "--host": launch.host,
@@ -51,7 +55,13 @@ def argv(plan: Plan, launch: Launch, *, narrowed: bool = False) -> tuple[str, ..
         "--no-slots",
         "--offline",
         *_chosen(plan, narrowed=narrowed),
+        *((ENCODES[kind], "--kv-unified", *_batch(whole_batch(said))) if kind else ()),
     )
+
+
+def _batch(tokens: int) -> tuple[str, ...]:
+    """The last word on it: of a flag that is there twice, the second counts."""
+    return ("--batch-size", str(tokens), "--ubatch-size", str(tokens))
 
 
 def _chosen(plan: Plan, *, narrowed: bool) -> Iterator[str]:

@@ -24,7 +24,8 @@ def estimate(plan: Plan, view: View, env: Mapping[str, str]) -> MemoryEstimate |
         return None
     model = {"path": str(plan.model.path)}
     numbers = {"context_length": plan.context_length, "parallel": plan.parallel, "threads": plan.threads}
-    said = {"plan": {"model": model, "model_id": plan.model_id, "options": dict(plan.options), **numbers}}
+    told = {"model": model, "model_id": plan.model_id, "tasks": plan.tasks, "options": dict(plan.options)}
+    said = {"plan": {**told, **numbers}}
     argv = (str(plan.settings.get("python") or sys.executable), "-P", str(PROBE))
     seen = worker_environment(os.environ, passed=(), own=env, launch={})
     return view.estimate_outside(probe(argv, env=seen, said=json.dumps(said)))

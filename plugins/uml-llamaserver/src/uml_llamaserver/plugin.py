@@ -48,7 +48,9 @@ KNOBS: Mapping[Knob, str] = {
     "cache_on_device": "kv_offload",
 }
 ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
+TASKS = ("text-generation", "feature-extraction", "text-ranking")
 ERROR_CODES = {
+    "is too large to process": "context_length_exceeded",  # of a text to embed; its type is that of any failure
     "exceed_context_size_error": "context_length_exceeded",
     "not_supported_error": "task_not_supported",
     "unavailable_error": "model_loading",
@@ -58,7 +60,7 @@ ERROR_CODES = {
 @hookimpl
 def uml_backend_info() -> BackendInfo:
     return BackendInfo(
-        name="llamaserver", formats=("gguf",), tasks=("text-generation",),
+        name="llamaserver", formats=("gguf",), tasks=TASKS,
         options=Options, settings=Settings, engine="xllamacpp", knobs=KNOBS,
     )  # fmt: skip
 
@@ -73,8 +75,11 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
     package = None if binary is not None else find_engine("xllamacpp", interpreter=python)
     if binary is None and package is None:
         return Rejected("xllamacpp is not installed", hint=f"{python or 'python'} -m pip install xllamacpp")
+    tasks = tuple(task for task in TASKS if task in model.tasks)
+    if model.tasks and not tasks:
+        return Rejected(f"is for {' and '.join(TASKS)}, not for {' and '.join(model.tasks)}")
     build = package.parent if package else Path(str(binary))
-    return Match(Level.NATIVE, "llama.cpp's own server reads GGUF", devices=accelerators(build))
+    return Match(Level.NATIVE, "llama.cpp's own server reads GGUF", tasks=tasks or None, devices=accelerators(build))
 
 
 @hookimpl

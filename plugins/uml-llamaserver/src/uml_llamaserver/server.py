@@ -29,6 +29,8 @@ KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
     "load_mode": ("load_mode", "llama_load_mode", {"mmap+mlock": "MMAP_MLOCK", "dio": "DIRECT_IO"}),
 }
 """For each option: the parameter, the enumeration of its values, and where a value has another name there."""
+ENCODES = {"text-ranking": "rank", "feature-extraction": "embed"}
+TEXTS = 8
 EXPERTS = r"blk\.(%s)\.ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
 LOUD, USUAL = 4, 3
 """How much llama.cpp tells: at 4 also of the memory that it takes; at 5 it would tell what it is asked."""
@@ -85,9 +87,36 @@ def params(engine: Any, launch: dict[str, Any]) -> Any:
     filled.cors_origins = ""
     filled.offline = True
     _choose(engine, filled, {name: value for name, value in options.items() if value is not None})
+    if kind := encodes(plan):
+        _encode(engine, filled, plan, kind)
     filled.fit_params = options.get("n_gpu_layers") is None and _has_gpu(engine)  # it reads the model a second time
     filled.verbosity = USUAL if filled.fit_params else LOUD  # what it tells of the first time would be counted too
     return filled
+
+
+def encodes(plan: Mapping[str, Any]) -> str | None:
+    """Whether the model makes vectors or scores of whole texts, and which; None if it writes."""
+    tasks = plan.get("tasks") or ()
+    return None if "text-generation" in tasks else next((kind for task, kind in ENCODES.items() if task in tasks), None)
+
+
+def _encode(engine: Any, filled: Any, plan: Mapping[str, Any], kind: str) -> None:
+    """Take whole texts, each of which has to be in one batch; short ones share the room in it."""
+    filled.embedding = True
+    if kind == "rank":
+        filled.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+    filled.n_batch = filled.n_ubatch = whole_batch(plan)
+    filled.n_parallel, filled.kv_unified = whole_texts(plan), True
+
+
+def whole_batch(plan: Mapping[str, Any]) -> int:
+    """Tokens that are computed at once where a text can't be divided."""
+    return int(max(plan["context_length"], plan["options"].get("n_ubatch") or 0))
+
+
+def whole_texts(plan: Mapping[str, Any]) -> int:
+    """Texts that are computed at once, of one request or several."""
+    return int(max(plan["parallel"], TEXTS))
 
 
 def _choose(engine: Any, filled: Any, options: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ def scope_of(subject: Subject) -> Scope:
         parallels=tuple(_parallels(subject)),
         steps=tuple(_steps(subject)),
         blocks=subject.blocks,
+        whole=subject.reads_whole,
     )
 
 

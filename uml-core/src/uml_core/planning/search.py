@@ -70,7 +70,8 @@ class Search:
 
     def _setting(self, context_length: int, cache_types: tuple[str, str], parallel: int) -> Setting:
         keys, values = cache_types
-        placement = evolve(self._base, cache_type_k=keys, cache_type_v=values)
+        batch = max(self._base.batch, context_length) if self._scope.whole else self._base.batch
+        placement = evolve(self._base, cache_type_k=keys, cache_type_v=values, batch=batch)
         return Setting(context_length=context_length, parallel=parallel, placement=placement)
 
 

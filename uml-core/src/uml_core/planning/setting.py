@@ -47,7 +47,7 @@ class Scope:
     """What may be chosen, each the best first: all of it where nobody said anything, else what was said.
 
     ``usable`` is the context below which a model is hardly of use: a place that has room for it goes before a faster
-    one that has not.
+    one that has not. ``whole``: a text is computed at once, however long it is.
     """
 
     context_lengths: tuple[int, ...]
@@ -56,3 +56,4 @@ class Scope:
     parallels: tuple[int, ...]
     steps: tuple[Step, ...]
     blocks: int
+    whole: bool = False

@@ -15,6 +15,7 @@ from uml_core.planning.quality import quality
 from uml_core.planning.said import Said
 from uml_core.planning.selection import Selection
 from uml_core.planning.sizer import Sizer
+from uml_core.planning.task import WHOLE
 from uml_core.settings import Settings
 from uml_core.types import HOST, Device, HostInfo, ModelSource, Placement, StoredModel
 
@@ -47,6 +48,12 @@ class Subject:
     @property
     def has_experts(self) -> bool:
         return self.model.shape is not None and any(layer.expert_bytes for layer in self.model.shape.layers)
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether it computes each text at once, as models do that make vectors or scores."""
+        tasks = self.chosen.match.tasks
+        return bool(tasks) and WHOLE.issuperset(tasks or ())
 
     def options(self, placement: Placement) -> dict[str, Any]:
         """The backend's options with *placement* in them."""

@@ -25,6 +25,8 @@ WORDS = {
 }
 TAGS = frozenset(WORDS.values()) | {"fill-mask", "image-classification", "object-detection", "text-classification"}
 WRITING = frozenset({TEXT, "image-text-to-text"})
+WHOLE = frozenset({"feature-extraction", "text-ranking", "text-classification"})
+"""A text is computed at once for these, and nothing of it is kept."""
 
 
 @frozen

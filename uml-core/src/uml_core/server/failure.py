@@ -22,13 +22,13 @@ def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
 
     :param data: the body, or the JSON of an error frame; anything else gives a sentence with the status
     :param status: the HTTP status that it came with, 500 within a stream
-    :param codes: the engine's own error types, and the OpenAI codes that they mean
+    :param codes: the engine's own error types, or words of its messages, and the OpenAI codes that they mean
     """
     said = _error_in(data)
     status = _status(said, status)
-    code = codes.get(str(said.get("type"))) or _code(said)
-    kind = class_of(code, status) or (BadRequestError if status < 500 else InternalServerError)
     message = str(said.get("message") or f"the engine answered with status {status} and gave no reason")
+    code = _known(said, message, codes) or _code(said)
+    kind = class_of(code, status) or (BadRequestError if status < 500 else InternalServerError)
     message = message[:LONGEST_MESSAGE] + WAY_OUT.get(code, "")
     param = said.get("param")
     retry_after_s = 1 if kind.status == 503 else None
@@ -57,6 +57,12 @@ def _status(said: Mapping[str, Any], status: int) -> int:
     if status == 500 and isinstance(code, int) and 400 <= code < 600:
         status = code
     return 500 if status in {401, 403, 407} else status
+
+
+def _known(said: Mapping[str, Any], message: str, codes: Mapping[str, str]) -> str:
+    """What the backend says of this type of error, or of words in its message: those have a space in them."""
+    words = (code for sign, code in codes.items() if " " in sign and sign in message)
+    return codes.get(str(said.get("type"))) or next(words, "")
 
 
 def _code(said: Mapping[str, Any]) -> str:

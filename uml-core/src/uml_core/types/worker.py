@@ -54,7 +54,7 @@ class WorkerCommand:
 
     ``accepts`` is ``fd`` when the worker takes a listening socket by descriptor (``uml_core.worker.serve`` does),
     ``port`` when it binds ``launch.port`` itself. ``ready_path`` must answer 200 only with the token, and only once
-    the model is loaded. ``error_codes`` maps the engine's own error types to OpenAI codes; ``progress`` reads one
+    the model is loaded. ``error_codes`` maps the engine's own error types, or several words that its message has, to OpenAI codes; ``progress`` reads one
     line of the engine's log and gives the part that is loaded, 0 to 1; ``memory`` reads one and gives the memory that
     the engine says it has taken there (of several lines for one device and kind the sum counts; ``cpu`` and
     ``overhead`` is what the process held before it loaded anything). Times are in seconds.

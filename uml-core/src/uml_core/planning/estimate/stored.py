@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uml_core.planning.estimate.number_types import number_bytes
+from uml_core.planning.task import WHOLE
 from uml_core.types import HOST, Layer, MemoryPart, ModelCard, Placement, Shape
 
 STATE_BYTES = 4
@@ -25,6 +26,7 @@ class StoredRule:
         self._shape = model.shape or Shape()
         self._weight_bytes = weight_bytes(model)
         self._number_bytes = _number_bytes(model)
+        self._keeps = not model.tasks or not WHOLE.issuperset(model.tasks)
 
     def parts(self, *, context_length: int, parallel: int, placement: Placement) -> Iterator[MemoryPart]:
         """Weights, cache and compute."""
@@ -51,7 +53,7 @@ class StoredRule:
         return MemoryPart.exact(device, "weights", self._weight_bytes)
 
     def _kept(self, tokens: int, number: float) -> float:
-        return sum(_kept(layer, tokens, number) for layer in self._shape.layers)
+        return sum(_kept(layer, tokens, number) for layer in self._shape.layers) if self._keeps else 0.0
 
     def _compute(self, tokens: int, seen: int) -> float:
         """The most that a batch of *tokens* takes that look back at *seen*: in the network, or in the attention."""
