@@ -13,6 +13,7 @@ from uml_core.types import (
     Knob,
     Level,
     Match,
+    MemoryEstimate,
     ModelSource,
     Plan,
     Rejected,
@@ -20,6 +21,7 @@ from uml_core.types import (
     WorkerExit,
 )
 from uml_onnx.diagnosis import diagnose
+from uml_onnx.memory_use import estimate
 from uml_onnx.options import Options, Settings
 from uml_onnx.providers import installed_devices
 from uml_onnx.suitability import FORMATS, TASKS, tasks_of
@@ -54,6 +56,11 @@ def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match
     if engine is None:
         return Rejected("onnxruntime is not installed", hint='pip install "uml-onnx[engine]"')
     return Match(Level.NATIVE, "onnxruntime is made for ONNX", tasks=tasks, devices=installed_devices(engine.parent))
+
+
+@hookimpl
+def uml_estimate_memory(plan: Plan) -> MemoryEstimate | None:
+    return estimate(plan)
 
 
 @hookimpl
