@@ -13,6 +13,7 @@ class TestTemplate(BackendConformance):
     entry_point = "template"
     chat_prompt = "What does the parrot say?"
     completion_prompt = "The parrot"
+    claims = ("seed",)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -19,8 +19,11 @@ Each test's docstring says what its failure means and where to fix it.
 import pytest
 
 from uml_core.testing.conformance.answering import AnsweringTests
+from uml_core.testing.conformance.calling import CallingTests
 from uml_core.testing.conformance.card import CardTests
+from uml_core.testing.conformance.claiming import ClaimingTests
 from uml_core.testing.conformance.detection import DetectionTests
+from uml_core.testing.conformance.encoding import EncodingTests
 from uml_core.testing.conformance.ending import EndingTests
 from uml_core.testing.conformance.honesty import HonestyTests
 from uml_core.testing.conformance.launching import LaunchingTests
@@ -41,6 +44,9 @@ class BackendConformance(
     AnsweringTests,
     StreamingTests,
     RefusingTests,
+    ClaimingTests,
+    CallingTests,
+    EncodingTests,
     EndingTests,
 ):
     """All tests of a backend. See :class:`~uml_core.testing.conformance.subject.Subject` for what to set."""

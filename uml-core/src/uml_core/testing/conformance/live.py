@@ -21,6 +21,13 @@ from uml_core.testing.conformance.witness import Witness
 from uml_core.types import LoadRequest
 
 T = TypeVar("T")
+TASKS = {
+    "/v1/embeddings": "feature-extraction",
+    "/v1/rerank": "text-ranking",
+    "/v1/classify": "text-classification",
+}
+"""The task that answers on a path; without one it is whatever the model is for."""
+
 STEP_S = 60.0
 """Longest time for anything but the load, which has its own limit."""
 
@@ -89,7 +96,7 @@ class Live:
         """Begin to read a stream, and close it after the first bytes."""
 
         async def leave() -> None:
-            async with self.supervisor.lease(self.request, "text-generation") as lease:
+            async with self.supervisor.lease(self.request, self._task(path)) as lease:
                 response = await lease.worker.post(path, body)
                 await anext(aiter(response))
                 await response.aclose()
@@ -109,8 +116,12 @@ class Live:
         return self.do(self._ask_as(self.witness.launches[-1].token, path, None))
 
     async def _post(self, path: str, body: Any) -> Answer:
-        async with self.supervisor.lease(self.request, "text-generation") as lease:
+        async with self.supervisor.lease(self.request, self._task(path)) as lease:
             return await Answer.read(await lease.worker.post(path, body), lease.worker.error_codes)
+
+    def _task(self, path: str) -> str:
+        active = self.supervisor.active()
+        return TASKS.get(path) or (active.plan.tasks[0] if active else "text-generation")
 
     async def _ask_as(self, token: str, path: str, body: Any) -> Answer:
         launch = self.witness.launches[-1]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import pytest
 
@@ -16,6 +16,8 @@ from uml_core.inspection import plugin as inspection
 from uml_core.plugins import Plugins
 from uml_core.settings import Settings
 from uml_core.types import BackendInfo, ModelSource, Plan
+
+Claim: TypeAlias = Literal["n", "seed", "logprobs", "schema", "tools", "cached_tokens"]
 
 
 class Subject:
@@ -38,6 +40,19 @@ class Subject:
 
     completion_prompt: ClassVar[str] = ""
     """The start of a text for ``/v1/completions``."""
+
+    embedding_text: ClassVar[str] = ""
+    """A text for ``/v1/embeddings``."""
+
+    rerank_query: ClassVar[str] = ""
+    """A query for ``/v1/rerank``."""
+
+    classify_text: ClassVar[str] = ""
+    """A text for ``/v1/classify``."""
+
+    claims: ClassVar[Collection[Claim]] = ()
+    """What answers can have beyond their text: ``n``, ``seed``, ``logprobs``, ``schema`` (``response_format``),
+    ``tools`` (also with ``tool_choice``), ``cached_tokens`` (in the usage of a prompt that was read before)."""
 
     options: ClassVar[Mapping[str, Any]] = {}
     """The backend's own options for loading the sample."""
@@ -102,6 +117,12 @@ class Subject:
         """Skip the running test where the engine is missing."""
         if cls.engine and not is_installed(cls.engine, interpreter=str(cls.settings.get("python") or "")):
             pytest.skip(f"the engine '{cls.engine}' is not installed here")
+
+    @classmethod
+    def need_claim(cls, claim: Claim) -> None:
+        """Skip the running test if the class doesn't claim it."""
+        if claim not in cls.claims:
+            pytest.skip(f"{cls.__name__} doesn't claim '{claim}'")
 
     @classmethod
     def need(cls, capability: str) -> Any:
