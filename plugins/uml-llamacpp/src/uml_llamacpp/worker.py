@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from uml_core.worker.encode.engine import EncoderEngine
     from uml_core.worker.text import TextEngine
 
-ENCODING = frozenset({"feature-extraction", "text-ranking"})
-
 
 def load(plan: Plan, progress: Callable[[float], None]) -> TextEngine | EncoderEngine:
     """Load the model of *plan*.
@@ -22,9 +20,8 @@ def load(plan: Plan, progress: Callable[[float], None]) -> TextEngine | EncoderE
     What can go wrong is in :mod:`uml_llamacpp.model`, :mod:`uml_llamacpp.sequences`, :mod:`uml_llamacpp.encoder`.
     """
     _import_engine()
-    from uml_core.worker.encode.engine import EncoderEngine
     from uml_core.worker.text import TextEngine
-    from uml_llamacpp.encoder import Encoder
+    from uml_llamacpp.encoder import encodes, serve_texts
     from uml_llamacpp.log import EngineLog
     from uml_llamacpp.model import Model
     from uml_llamacpp.sequences import Sequences
@@ -33,8 +30,8 @@ def load(plan: Plan, progress: Callable[[float], None]) -> TextEngine | EncoderE
     options = Options.model_construct(**plan.options)  # checked when it was planned
     log = EngineLog()
     model = Model(plan.model.path, options, log=log, progress=progress)
-    if ENCODING & set(plan.tasks):
-        return EncoderEngine(Encoder(model, plan, options, log=log), plan)
+    if encodes(plan):
+        return serve_texts(model, plan, options, log=log)
     return TextEngine(Sequences(model, plan, options, log=log), plan)
 
 
