@@ -31,7 +31,7 @@ def made(name: str, script: str, *arguments: Path | str, needs: Sequence[str] = 
     place = cache() / "made" / name
     if place.exists():
         return place
-    for module in needs:
+    for module in (*needs, "filelock"):
         if not find_spec(module):
             pytest.skip(f"{script} makes {name} with {module!r}, which is not installed")
     from filelock import FileLock

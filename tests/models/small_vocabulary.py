@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
+from attrs import evolve
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
+from uml_core.worker.delta import Delta, ToolCallDelta
 from uml_core.worker.text.grammar import Grammar
 from uml_core.worker.text.hf_tokenizer import HuggingFaceTokenizer
 from uml_core.worker.text.tokenizer import decode
@@ -77,3 +79,18 @@ def write(grammar: Grammar, tokenizer: HuggingFaceTokenizer, seed: int, *, begin
         add([token])
     assert len(text) < most, f"no end: {decode(tokenizer, text[-100:])!r}"
     return decode(tokenizer, text)
+
+
+def merged(deltas: Iterable[Delta]) -> list[ToolCallDelta]:
+    """The calls as a client puts them together: id and name come first, arguments grow."""
+    calls: list[ToolCallDelta] = []
+    for delta in (call for delta in deltas for call in delta.tool_calls):
+        if delta.id is not None:
+            assert delta.index == len(calls)
+            assert delta.name
+            calls.append(delta)
+        else:
+            assert delta.index == len(calls) - 1
+            calls[-1] = evolve(calls[-1], arguments=calls[-1].arguments + delta.arguments)
+    assert len({call.id for call in calls}) == len(calls)
+    return calls
