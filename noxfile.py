@@ -20,9 +20,15 @@ PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "
 SOURCES = ["uml-core/src", *(f"plugins/{name}/src" for name in PLUGINS), "template/src"]
 LLAMA_CPP_PYTHON = "llama-cpp-python==0.3.36"
 TEST_TOOLS = ["pytest>=9", "pytest-asyncio>=1.2", "pytest-timeout>=2.4", "pytest-xdist>=3.8", "pexpect>=4.9"]
-ENGINE_TOOLS = ["openai>=2", "httpx>=0.28", "gguf>=0.17", "hypothesis>=6.150"]
+ENGINE_TOOLS = ["openai>=2", "httpx>=0.28", "gguf>=0.17", "hypothesis>=6.150", "jsonschema>=4.25"]
 REFERENCE_TOOLS = ["safetensors>=0.6", "numpy>=2", "onnx>=1.20", "watchfiles>=1.1"]
 """What the readers of headers are compared with, and the core's optional package."""
+TORCH = "torch==2.13.0"
+ENGINES = [TORCH, "transformers>=5.20", "accelerate>=1.10", "onnxruntime>=1.32", "onnxruntime-genai>=0.18"]
+"""What the plugins drive, besides llama.cpp; for `tests` and what proves or measures."""
+MODEL_TOOLS = ["onnxscript>=0.7", "onnx-ir>=1.1", "filelock>=3.16", "pillow>=11"]
+"""What `tests/models` makes models with: the formats of one model from another."""
+AGENTS = ["pydantic-ai-slim[openai]>=2"]
 LINT_TOOLS = ["ruff==0.17.6", "import-linter==2.16"]
 TYPE_TOOLS = ["mypy==2.4.1", "types-psutil"]
 
@@ -64,7 +70,7 @@ def proof(session: nox.Session) -> None:
 @nox.session(python=["3.11", "3.12", "3.13"])
 def versions(session: nox.Session) -> None:
     """Unit and integration tests on each supported Python, without engines."""
-    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *REFERENCE_TOOLS, "./uml-core[testing]", "./template")
+    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *REFERENCE_TOOLS, "./uml-core[testing,text]", "./template")
     session.run("pytest", "tests/unit", "tests/integration", "template", *session.posargs)
 
 
@@ -72,7 +78,7 @@ def versions(session: nox.Session) -> None:
 @nox.parametrize("name", PLUGINS)
 def plugin(session: nox.Session, name: str) -> None:
     """The conformance kit on one plugin, installed as a stranger would install it."""
-    session.install(*TEST_TOOLS, *ENGINE_TOOLS, "./uml-core[testing]", f"./plugins/{name}")
+    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *MODEL_TOOLS, "./uml-core[testing]", f"./plugins/{name}")
     session.run("pytest", f"plugins/{name}", *session.posargs)
 
 
@@ -112,9 +118,10 @@ def demo(session: nox.Session) -> None:
 def install_all(session: nox.Session) -> None:
     """Every package from its folder, as users install them, and the engines."""
     session.install("--find-links", str(llama_cpp_wheel(session).parent), LLAMA_CPP_PYTHON)
-    packages = ["./uml-core[testing]", *(f"./plugins/{name}" for name in PLUGINS), "./template"]
+    packages = ["./uml-core[testing,text]", *(f"./plugins/{name}" for name in PLUGINS), "./template"]
     session.install("--upgrade", "--force-reinstall", "--no-deps", *(name.split("[")[0] for name in packages))
-    session.install(*TEST_TOOLS, *ENGINE_TOOLS, *REFERENCE_TOOLS, *TYPE_TOOLS, *LINT_TOOLS, *packages)
+    tools = [*TEST_TOOLS, *ENGINE_TOOLS, *REFERENCE_TOOLS, *TYPE_TOOLS, *LINT_TOOLS, *MODEL_TOOLS, *AGENTS]
+    session.install(*tools, *ENGINES, *packages)
 
 
 def llama_cpp_wheel(session: nox.Session) -> Path:
