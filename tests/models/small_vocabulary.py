@@ -84,13 +84,13 @@ def write(grammar: Grammar, tokenizer: HuggingFaceTokenizer, seed: int, *, begin
 def merged(deltas: Iterable[Delta]) -> list[ToolCallDelta]:
     """The calls as a client puts them together: id and name come first, arguments grow."""
     calls: list[ToolCallDelta] = []
-    for delta in (call for delta in deltas for call in delta.tool_calls):
-        if delta.id is not None:
-            assert delta.index == len(calls)
-            assert delta.name
-            calls.append(delta)
+    for call in (call for delta in deltas for call in delta.tool_calls):
+        if call.id is not None:
+            assert call.index == len(calls)
+            assert call.name
+            calls.append(call)
         else:
-            assert delta.index == len(calls) - 1
-            calls[-1] = evolve(calls[-1], arguments=calls[-1].arguments + delta.arguments)
-    assert len({call.id for call in calls}) == len(calls)
+            assert call.index == len(calls) - 1
+            calls[-1] = evolve(calls[-1], arguments=calls[-1].arguments + call.arguments)
+    assert len({one.id for one in calls}) == len(calls)
     return calls

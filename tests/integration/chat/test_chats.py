@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_vocabulary import make_tokenizer, write
+from small_vocabulary import make_tokenizer, merged, write
 
 from uml_core.errors import BadRequestError, TaskNotSupportedError
 from uml_core.types import ModelSource, Plan
@@ -54,7 +54,7 @@ def ask(**body):
 def answer(prepared, text):
     reader = prepared.reader()
     deltas = [*reader.feed(text), *reader.finish()]
-    calls = [call for delta in deltas for call in delta.tool_calls]
+    calls = merged(deltas)
     return "".join(str(d.text) for d in deltas), "".join(d.reasoning for d in deltas), calls
 
 

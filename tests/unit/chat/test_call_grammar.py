@@ -8,6 +8,7 @@ import json
 
 import jsonschema
 import pytest
+from small_vocabulary import merged
 
 from uml_core.worker.requests import CompletionRequest
 from uml_core.worker.text.call_grammar import grammar_of_calls
@@ -62,7 +63,7 @@ def tokenizer(request, template, tokenizer_of):
 def calls_in(text, family, use):
     reader = ResponseReader(family, prompt="", tools=use)
     deltas = [*reader.feed(text), *reader.finish()]
-    return [call for delta in deltas for call in delta.tool_calls]
+    return merged(deltas)
 
 
 def check(calls):

@@ -4,6 +4,7 @@
 import random
 
 import pytest
+from small_vocabulary import merged
 
 from uml_core.worker.text.families import find_family
 from uml_core.worker.text.response import ResponseReader
@@ -74,6 +75,12 @@ CASES = [
      "<|channel|>commentary json<|message|>" + CITY + "<|call|>", "", "x", [("get_weather", CITY)]),
     ("<|channel|><|message|>", "", "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>"
      "commentary to=functions.add<|message|>{}", "I look.", "", [("add", "{}")]),
+    ("<tool_call>", "", '<tool_call>{"name": "add", "arguments": {"a": [{"b": "}"}]}, "x": 1}</tool_call>', "", "",
+     [("add", '{"a": [{"b": "}"}]}')]),
+    ("<tool_call>", "", '<tool_call>{"arguments": {"city": "A"}, "name": "get_weather"}</tool_call>', "", "",
+     [("get_weather", CITY)]),
+    ("<tool_call>", "", '<tool_call>{"name": "get_weather", "arguments": "{\\"city\\": \\"A\\"}"}</tool_call>', "", "",
+     [("get_weather", CITY)]),
     ("nothing", "", "just text <tool_call>", "just text <tool_call>", "", []),
 ]  # fmt: skip
 
@@ -81,9 +88,7 @@ CASES = [
 def read(template, prompt, pieces, tokenizer_of, use=USE):
     reader = ResponseReader(find_family(tokenizer_of(template)), prompt=prompt, tools=use)
     deltas = [delta for piece in pieces for delta in reader.feed(piece)] + list(reader.finish())
-    calls = [call for delta in deltas for call in delta.tool_calls]
-    assert [call.index for call in calls] == list(range(len(calls)))
-    assert len({call.id for call in calls}) == len(calls)
+    calls = merged(deltas)
     assert reader.called is bool(calls)
     said = "".join(str(delta.text) for delta in deltas)
     return said, "".join(delta.reasoning for delta in deltas), [(call.name, call.arguments) for call in calls]
@@ -110,6 +115,23 @@ def test_only_one_call_where_they_may_not_be_parallel(tokenizer_of):
     text = '<tool_call>{"name": "add", "arguments": {}}</tool_call>' * 2
     use = ToolUse(TOOLS, parallel=False, offered=TOOLS)
     assert read("<tool_call>", "", [text], tokenizer_of, use)[2] == [("add", "{}")]
+
+
+def test_arguments_are_told_while_they_are_written(tokenizer_of):
+    reader = ResponseReader(find_family(tokenizer_of("<tool_call>")), prompt="", tools=USE)
+    text = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "A}\\""}}\n</tool_call>'
+    calls = [call for character in text for delta in reader.feed(character) for call in delta.tool_calls]
+    assert (calls[0].name, calls[0].arguments) == ("get_weather", "")
+    assert "".join(call.arguments for call in calls) == '{"city": "A}\\""}'
+    assert len(calls) > 10
+
+
+def test_arguments_that_are_cut_off_were_told_so_far(tokenizer_of):
+    reader = ResponseReader(find_family(tokenizer_of("<tool_call>")), prompt="", tools=USE)
+    deltas = [*reader.feed('<tool_call>\n{"name": "get_weather", "arguments": {"city": "A'), *reader.finish()]
+    (call,) = merged(deltas)
+    assert call.arguments == '{"city": "A'
+    assert not any(delta.text for delta in deltas)
 
 
 def test_ids_are_as_the_template_wants_them(tokenizer_of):
@@ -151,7 +173,7 @@ def test_models_own_response_template_goes_first(tokenizer_of):
     for pieces in ([text], list(text)):
         reader = ResponseReader(family, prompt="ASSISTANT: (old) USER: x ASSISTANT:", tools=USE)
         deltas = [delta for piece in pieces for delta in reader.feed(piece)] + list(reader.finish())
-        calls = [(call.name, call.arguments) for delta in deltas for call in delta.tool_calls]
+        calls = [(call.name, call.arguments) for call in merged(deltas)]
         results.append(("".join(str(d.text) for d in deltas), "".join(d.reasoning for d in deltas), calls))
     said, thought, calls = results[0]
     assert results[1] == results[0]

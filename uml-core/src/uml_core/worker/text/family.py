@@ -73,6 +73,11 @@ class Family:
         """Whether its answers are nothing but what is said."""
         return self.thoughts is None and self.calls is None and self.response is None
 
+    @property
+    def streams(self) -> bool:
+        """Whether its calls are JSON with the name in front, which can be told before they are complete."""
+        return self.response is None and self.calls is not None and self.calls.form == "json"
+
     def shows(self, special: str) -> bool:
         """Whether the special token that is written *special* is part of it."""
         if self.response is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from uml_core.worker.delta import Delta, ToolCallDelta
+from uml_core.worker.text.call_stream import CallStream
 from uml_core.worker.text.calls import Call
 from uml_core.worker.text.edges import Edges
 from uml_core.worker.text.family import Family
@@ -31,6 +32,7 @@ class ResponseReader:
         self._family, self._use = family, tools
         self._tools = {tool.name: tool for tool in tools.offered}
         self._region: list[str] = []
+        self._stream: CallStream | None = None
         self._edges = Edges()
         self._count = 0
         self._parser = None
@@ -83,6 +85,8 @@ class ResponseReader:
     def _chunk(self, name: str, text: str) -> Iterator[Delta]:
         if name == "tool_calls":
             self._region.append(text)
+            if self._stream is not None:
+                yield from self._streamed(self._stream, text)
         elif name in _THOUGHTS and (thought := self._edges.pass_on(text, thought=True)):
             yield Delta(reasoning=thought)
         elif name == "content" and (said := self._edges.pass_on(text, thought=False)):
@@ -91,15 +95,32 @@ class ResponseReader:
     def _call_region(self, event: Mapping[str, Any]) -> Iterator[Delta]:
         if event["type"] == "region_open":
             self._region.clear()
+            self._stream = CallStream() if self._family.streams and (self._use.parallel or not self._count) else None
             return
+        value = event["value"]
+        if self._stream is not None and self._stream.told:
+            if self._stream.done or self._stream.broken or not self._use.parallel:
+                return
+            value = {**value, "text": self._stream.rest}
         try:
-            calls = calls_of(self._family, event["value"], self._tools)
+            calls = calls_of(self._family, value, self._tools)
         except ValueError:  # the client may make more of it than we can
-            yield from self._chunk("content", self._family.unread("".join(self._region)))
+            yield from self._chunk("content", self._family.unread(value["text"]))
             return
         self._edges.turn()
         for call in calls if self._use.parallel else calls[: 1 - self._count]:
             yield self._told(call)
+
+    def _streamed(self, stream: CallStream, text: str) -> Iterator[Delta]:
+        for piece in stream.feed(text):
+            if piece.name and self._count and not self._use.parallel:
+                self._stream = None
+                return
+            if piece.name:
+                self._edges.turn()
+                yield self._told(Call(piece.name, ""))
+            elif piece.arguments:
+                yield Delta(tool_calls=(ToolCallDelta(self._count - 1, arguments=piece.arguments),))
 
     def _told(self, call: Call) -> Delta:
         self.called = True
