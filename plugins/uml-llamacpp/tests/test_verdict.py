@@ -20,9 +20,16 @@ def test_other_formats_are_not_its_business():
     assert verdict(format="safetensors") is None
 
 
-def test_a_model_that_only_embeds_is_refused():
-    said = verdict(architecture="bert", metadata={"bert.attention.causal": False})
-    assert said == Rejected("'bert' makes embeddings, no text", hint="choose a model that writes")
+def test_what_it_can_do_nothing_with():
+    said = verdict(tasks=("text-to-speech",))
+    assert said == Rejected("is for text-generation and feature-extraction and text-ranking, not for text-to-speech")
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("task", ["text-generation", "feature-extraction", "text-ranking"])
+def test_a_model_does_what_its_file_speaks_for(task):
+    pytest.importorskip("llama_cpp")
+    assert verdict(tasks=(task, "image-text-to-text")).tasks == (task,)
 
 
 def test_the_context_is_cores_word():

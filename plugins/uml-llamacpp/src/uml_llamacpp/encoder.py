@@ -11,6 +11,9 @@ import numpy as np
 from uml_core.errors import BadRequestError, ModelLoadError
 from uml_core.types import Plan
 from uml_core.worker.encode import Encoded, Outputs
+from uml_core.worker.encode.engine import EncoderEngine
+from uml_core.worker.encode.recipe import Recipe
+from uml_core.worker.encode.scores import Scores
 from uml_core.worker.text import Row
 from uml_llamacpp.batch import TokenBatch
 from uml_llamacpp.log import EngineLog
@@ -25,6 +28,17 @@ if TYPE_CHECKING:
 RANKING = "text-ranking"
 TEXTS = 64
 """So many texts are computed at once, if all of their tokens have room in a batch."""
+
+
+def encodes(plan: Plan) -> bool:
+    """Whether the model of *plan* makes vectors or scores, and no text."""
+    return bool(plan.tasks) and "text-generation" not in plan.tasks
+
+
+def serve_texts(model: Model, plan: Plan, options: Options, *, log: EngineLog) -> EncoderEngine:
+    """The engine for such a model; what lies beside its file has nothing to say."""
+    encoder = Encoder(model, plan, options, log=log)
+    return EncoderEngine(encoder, plan, recipe=Recipe(), scores=Scores(), batch=encoder.batch)
 
 
 def encoder_parameters(plan: Plan, options: Options) -> Any:

@@ -18,7 +18,7 @@ def estimate(plan: Plan, view: View, env: Mapping[str, str]) -> MemoryEstimate |
     )  # not before it is needed: it takes its package along
 
     numbers = {"context_length": plan.context_length, "parallel": plan.parallel, "threads": plan.threads}
-    said = {"path": str(plan.model.path), "options": dict(plan.options), **numbers}
+    said = {"path": str(plan.model.path), "tasks": plan.tasks, "options": dict(plan.options), **numbers}
     argv = (str(plan.settings.get("python") or sys.executable), "-P", "-m", "uml_llamacpp.probe")
     seen = worker_environment(os.environ, passed=(), own=env, launch={})
     return view.estimate_outside(probe(argv, env=seen, said=json.dumps(said)))

@@ -42,6 +42,7 @@ KNOBS: Mapping[Knob, str] = {
     "full_window": "swa_full",
     "cache_on_device": "offload_kqv",
 }
+TASKS = ("text-generation", "feature-extraction", "text-ranking")
 ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}  # else its abort runs a debugger for seconds, whose lines hide the reason
 
 
@@ -50,7 +51,7 @@ def uml_backend_info() -> BackendInfo:
     return BackendInfo(
         name="llamacpp",
         formats=("gguf",),
-        tasks=("text-generation",),
+        tasks=TASKS,
         options=Options,
         settings=Settings,
         engine="llama-cpp-python",
@@ -63,12 +64,14 @@ def uml_backend_info() -> BackendInfo:
 def uml_detect_backend(model: ModelSource, settings: Mapping[str, Any]) -> Match | Rejected | None:
     if model.format != "gguf":
         return None
-    if model.metadata.get(f"{model.architecture}.attention.causal") is False:
-        return Rejected(f"'{model.architecture}' makes embeddings, no text", hint="choose a model that writes")
+    tasks = tuple(task for task in TASKS if task in model.tasks)
+    if model.tasks and not tasks:
+        return Rejected(f"is for {' and '.join(TASKS)}, not for {' and '.join(model.tasks)}")
     engine = find_engine("llama_cpp", interpreter=str(settings.get("python") or ""))
     if engine is None:
         return Rejected("llama-cpp-python is not installed", hint='pip install "uml-llamacpp[engine]" (it compiles)')
-    return Match(Level.SUPPORTED, "llama-cpp-python reads GGUF", devices=accelerators(engine.parent))
+    build = engine.parent
+    return Match(Level.SUPPORTED, "llama-cpp-python reads GGUF", tasks=tasks or None, devices=accelerators(build))
 
 
 @hookimpl

@@ -19,6 +19,7 @@ import uml_core.worker.server
 import uml_core.worker.text  # noqa: F401 - what a worker holds beside its engine
 from uml_core.types import ModelSource, Plan
 from uml_core.worker.own_memory import own_bytes
+from uml_llamacpp.encoder import encoder_parameters, encodes
 from uml_llamacpp.log import EngineLog
 from uml_llamacpp.options import Options
 from uml_llamacpp.parameters import context_parameters, model_parameters
@@ -38,7 +39,9 @@ def main() -> None:
     parameters = model_parameters(options, lambda _: None)
     parameters.no_alloc, parameters.load_mode = True, c.LLAMA_LOAD_MODE_NONE  # it can't map and allocate nothing
     model = c.llama_model_load_from_file(os.fsencode(said["path"]), parameters)
-    if model is None or c.llama_init_from_model(model, context_parameters(_plan(said), options)) is None:
+    plan = _plan(said)
+    made = encoder_parameters if encodes(plan) else context_parameters
+    if model is None or c.llama_init_from_model(model, made(plan, options)) is None:
         sys.exit(log.why())
     signal.pause()
 
@@ -46,7 +49,7 @@ def main() -> None:
 def _plan(said: Mapping[str, Any]) -> Plan:
     source = ModelSource(path=Path(said["path"]), format="gguf", files=(), size_bytes=0)
     numbers = {name: said[name] for name in ("context_length", "parallel", "threads")}
-    return Plan(model_id="", model=source, backend="", tasks=(), **numbers)
+    return Plan(model_id="", model=source, backend="", tasks=tuple(said["tasks"]), **numbers)
 
 
 if __name__ == "__main__":
