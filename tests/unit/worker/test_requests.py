@@ -69,3 +69,49 @@ def test_contents_as_text(content, text):
 def test_contents_that_are_no_text(content):
     with pytest.raises(BadRequestError, match="may hold only text"):
         ChatRequest.read({"messages": [{"role": "user", "content": content}]}).text_messages()
+
+
+def test_each_of_n_answers_is_asked_for_by_itself():
+    each = ChatRequest.read({"messages": HELLO, "n": 3, "seed": 7}).each()
+    assert [(request.index, request.seed, request.n) for request in each] == [(0, 7, 3), (1, 8, 3), (2, 9, 3)]
+    assert [request.seed for request in ChatRequest.read({"messages": HELLO, "n": 2}).each()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({}, None),
+        ({"logprobs": False}, None),
+        ({"logprobs": True}, 0),
+        ({"logprobs": True, "top_logprobs": 3}, 3),
+        ({"top_logprobs": 0}, None),
+    ],
+    ids=str,
+)
+def test_logprobs_of_a_chat(fields, read):
+    request = ChatRequest.read({"messages": HELLO, **fields})
+    assert request.logprobs == read
+    assert request.extra == {}
+
+
+@pytest.mark.parametrize(("said", "read"), [(None, None), (0, 0), (5, 5)])
+def test_logprobs_of_a_completion(said, read):
+    assert CompletionRequest.read({"prompt": "x", "logprobs": said}).logprobs == read
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"n": 0},
+        {"n": 129},
+        {"n": True},
+        {"logprobs": 1},
+        {"logprobs": True, "top_logprobs": 21},
+        {"top_logprobs": 1},
+        {"logprobs": True, "top_logprobs": "all"},
+    ],
+    ids=str,
+)
+def test_counts_out_of_their_bounds_are_refused(fields):
+    with pytest.raises(BadRequestError):
+        ChatRequest.read({"messages": HELLO, **fields})

@@ -51,8 +51,7 @@ class Subject:
     """A text for ``/v1/classify``."""
 
     claims: ClassVar[Collection[Claim]] = ()
-    """What answers can have beyond their text: ``n``, ``seed``, ``logprobs``, ``schema`` (``response_format``),
-    ``tools`` (also with ``tool_choice``), ``cached_tokens`` (in the usage of a prompt that was read before)."""
+    """What answers can have beyond text: ``n``, ``seed``, ``logprobs``, ``schema``, ``tools``, ``cached_tokens``."""
 
     options: ClassVar[Mapping[str, Any]] = {}
     """The backend's own options for loading the sample."""
