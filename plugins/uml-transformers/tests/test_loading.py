@@ -158,7 +158,7 @@ def change(folder, **values):
 
 def test_a_missing_part_is_named_by_a_weight_of_it(copy, plan_of, load):
     plan = plan_of(copy)
-    gone = sorted(copy.glob("*.safetensors"))[0]
+    gone = min(copy.glob("*.safetensors"))
     gone.unlink()
     with pytest.raises((OSError, UMLError)) as raised:
         load(plan)
@@ -208,7 +208,7 @@ def test_a_number_type_that_is_none(copy, plan_of, load):
 
 def test_a_file_of_numbers_that_torch_does_not_know(copy, plan_of, load):
     plan = plan_of(copy)
-    part = sorted(copy.glob("*.safetensors"))[0]
+    part = min(copy.glob("*.safetensors"))
     data = part.read_bytes()
     part.write_bytes(data.replace(b'"F32"', b'"F4" '))
     with pytest.raises(InvalidModelFileError, match=f"'{part.name}'"):
@@ -217,7 +217,7 @@ def test_a_file_of_numbers_that_torch_does_not_know(copy, plan_of, load):
 
 def test_a_file_that_is_cut_off(copy, plan_of, load):
     plan = plan_of(copy)
-    part = sorted(copy.glob("*.safetensors"))[0]
+    part = min(copy.glob("*.safetensors"))
     os.truncate(part, part.stat().st_size - 8)
     with pytest.raises(InvalidModelFileError, match=f"'{part.name}' is no whole safetensors file"):
         load(plan)
@@ -234,7 +234,7 @@ def test_a_pickle_with_code_in_it(copy, plan_of, load, place):
     plan, file = plan_of(copy), copy / "pytorch_model.bin"
     torch.save({**torch.load(file), "more": Evil()} if place == "beside" else Evil(), file)
     with pytest.raises(
-        InvalidModelFileError, match="'pytorch_model.bin' is a pickle with code in it, which is never run"
+        InvalidModelFileError, match=r"'pytorch_model\.bin' is a pickle with code in it, which is never run"
     ):
         load(plan)
     assert not Path("/tmp/uml-was-here").exists()
@@ -243,5 +243,5 @@ def test_a_pickle_with_code_in_it(copy, plan_of, load, place):
 def test_a_folder_without_a_tokenizer(copy, plan_of, load):
     plan = plan_of(copy)
     (copy / "tokenizer.json").unlink()
-    with pytest.raises(InvalidModelFileError, match="has a? ?(no tokenizer|tokenizer)"):
+    with pytest.raises(InvalidModelFileError, match=r"has (a|no) tokenizer"):
         load(plan)
