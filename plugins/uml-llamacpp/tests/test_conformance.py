@@ -12,6 +12,7 @@ class TestLlamaCpp(BackendConformance):
     engine = "llama_cpp"
     chat_prompt = "What is the capital of France?"
     completion_prompt = "Once upon a time"
+    claims = ("n", "seed", "logprobs", "schema", "tools", "cached_tokens")
 
     @pytest.fixture(scope="class")
     @classmethod
