@@ -13,7 +13,7 @@ from uml_core.worker.text.family import Family
 from uml_core.worker.text.grammar import Grammar, rule_of
 from uml_core.worker.text.marks import Marks
 from uml_core.worker.text.response import ResponseReader
-from uml_core.worker.text.response_form import warm
+from uml_core.worker.text.response_form import import_parser, warm
 from uml_core.worker.text.template import ChatTemplate
 from uml_core.worker.text.thinking import template_arguments
 from uml_core.worker.text.thoughts_first import lead_of
@@ -67,6 +67,8 @@ class Chats:
         use = ToolUse.read(request)
         family = self._family_for(use)
         prompt = self._render(self._template, request, use)
+        if not family.plain:
+            import_parser()  # here, where it keeps nobody else waiting
         return PreparedChat(prompt, self._grammar(request, use, family, prompt), family, use)
 
     def close(self) -> None:

@@ -19,10 +19,11 @@ _TEXT = {"content_args": {"strip": False}}
 
 def warm() -> None:
     """Import the parser, which takes a second, while something else is done."""
-    threading.Thread(target=_import, name="parser import", daemon=True).start()
+    threading.Thread(target=import_parser, name="parser import", daemon=True).start()
 
 
-def _import() -> None:
+def import_parser() -> None:
+    """Wait until the parser is imported."""
     import transformers.utils.chat_parsing  # noqa: F401
 
 
