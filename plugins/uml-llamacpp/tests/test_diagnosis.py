@@ -42,7 +42,10 @@ def test_a_model_that_does_not_write():
     assert "it is not made to go on with a text, which is all that backend 'llamacpp' does; choose" in told.message
 
 
-@pytest.mark.parametrize(("module", "package"), [("llama_cpp", "llama-cpp-python"), ("uml_llamacpp", "uml-llamacpp")])
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("llama_cpp", "llama-cpp-python"), ("uml_llamacpp", "uml-llamacpp"), ("llguidance", "'uml-core[text]'")],
+)
 def test_a_python_without_a_package(module, package):
     told = diagnosed(f"ModuleNotFoundError: No module named '{module}'", settings={"python": "/v/python"})
     assert told.code == "missing_engine"

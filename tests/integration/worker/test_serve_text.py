@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
-from uml_core.testing.dice import Dice, dice_tokenizer  # noqa: E402 - nothing here works without the extra
+from uml_core.testing.dice import Dice, dice_tokenizer
 
 COMMON = "the quick brown fox jumps over the lazy dog and then it says that "
 PROMPTS = [f"{COMMON * (number % 3)}number {number}" for number in range(24)]

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
-from uml_core.testing.dice import Dice, dice_tokenizer  # noqa: E402 - nothing here works without the extra
-from uml_core.types import ModelSource, Plan  # noqa: E402
-from uml_core.worker.text import TextEngine  # noqa: E402
+from uml_core.testing.dice import Dice, dice_tokenizer
+from uml_core.types import ModelSource, Plan
+from uml_core.worker.text import TextEngine
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import re
 
 from uml_core.types import Diagnosis, Plan, WorkerExit
 
-PACKAGES = {"llama_cpp": "llama-cpp-python", "uml_llamacpp": "uml-llamacpp"}
+TEXT = dict.fromkeys(("jinja2", "llguidance", "numpy", "regex", "tokenizers", "transformers"), "'uml-core[text]'")
+PACKAGES = {"llama_cpp": "llama-cpp-python", "uml_llamacpp": "uml-llamacpp", **TEXT}
 NO_PACKAGE = re.compile(rf"No module named '?(?P<what>{'|'.join(PACKAGES)})")
 KIND = re.compile(r"unknown model architecture: '(?P<what>[^']*)'")
 NO_TEXT = re.compile(r"holds no model of the kind that goes on with a text")
