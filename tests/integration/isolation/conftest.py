@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -125,6 +126,7 @@ class Machine:
     folder: Path
     settings: str = ""
     _started: list[subprocess.Popen[str]] = field(factory=list)
+    _terminals: list[int] = field(factory=list)
 
     @property
     def own(self) -> Path:
@@ -247,7 +249,23 @@ class Machine:
         self._started.append(process)
         return process
 
+    def terminal(self, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+        """``uml`` at a terminal, and the descriptor to read what it shows there."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [self.own / "bin" / "python", "-m", "uml_core", *arguments],
+            env={**self.environment, "TERM": "xterm-256color", "COLUMNS": "100"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        self._terminals.append(ours)
+        return process, ours
+
     def close(self) -> None:
+        for descriptor in self._terminals:
+            os.close(descriptor)
         for process in self._started:
             process.kill()
             process.communicate()

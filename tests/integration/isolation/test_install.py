@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import select
 import signal
 import subprocess
 
@@ -148,3 +150,19 @@ def test_the_settings_file_goes_first(with_plugin):
 def test_a_plugin_that_is_no_backend_or_comes_with_uml(machine):
     assert "is no backend" in machine.uml("plugins", "install", "tasks", "--isolated", code=1).stderr
     assert "comes with UML itself" in machine.uml("plugins", "install", "tasks", code=1).stderr
+
+
+def test_a_person_sees_what_is_done(with_plugin, wait_for):
+    machine, slow = with_plugin, with_plugin.slow()
+    process, terminal = machine.terminal("plugins", "install", "parrot", "--isolated", "--with", str(slow))
+    seen: list[str] = []
+
+    def look():
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen.append(os.read(terminal, 65536).decode("utf-8", "replace"))
+        return "looking at slow" in "".join(seen)
+
+    wait_for(look)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert machine.environments() == []

@@ -15,6 +15,7 @@ BEFORE = Step(label="before")
         ("Collecting torch>=2.4 (from uml-unit==0.1.0)", "looking for torch"),
         ("Collecting numpy (from -r requirements.txt (line 1))", "looking for numpy"),
         ("Obtaining file:///home/me/uml/uml-core", "looking at uml-core"),
+        ("Processing ./plugins/uml-unit", "looking at uml-unit"),
         ("  Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl (900 MB)", "downloading torch-2.13.0-"),
         ("  Downloading https://example.org/whl/torch-2.13.0-cp311-none-any.whl (2 MB)", "downloading torch-2.13.0-"),
         ("Using cached attrs-25.1.0-py3-none-any.whl (63 kB)", "taking attrs-25.1.0-"),

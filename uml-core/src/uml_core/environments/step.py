@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 COUNTED = re.compile(r"Progress (\d+) of (\d+)$")
 STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"Collecting ([^\s;@\[(<>=!~]+)"), "looking for {}"),
-    (re.compile(r"Obtaining (?:file://)?\S*?([^/\s]+)$"), "looking at {}"),
+    (re.compile(r"(?:Obtaining|Processing) (?:file://)?\S*?([^/\s]+)/?$"), "looking at {}"),
     (re.compile(r"Downloading (?:\S*/)?([^\s/]+)"), "downloading {}"),
     (re.compile(r"Using cached (?:\S*/)?([^\s/]+)"), "taking {} from the cache"),
     (re.compile(r"(?:Building|Preparing) (?:editable|wheel|metadata)\b.*? for ([^\s(]+)"), "building {}"),
