@@ -1,4 +1,4 @@
-"""The text layer around a model of dice, run by `serve`; ``options`` are those of :class:`~uml_core.testing.dice.Dice`."""
+"""The text layer around a model of dice, run by `serve`; ``options`` are those of `uml_core.testing.dice.Dice`."""
 
 import time
 

@@ -13,6 +13,7 @@ from llguidance import LLMatcher
 from uml_core.errors import InternalServerError
 from uml_core.testing.driving import drive
 from uml_core.worker import CompletionRequest
+from uml_core.worker.delta import WAIT
 from uml_core.worker.text.choice import Choice
 from uml_core.worker.text.constraint import Constraint
 from uml_core.worker.text.slots import Slot
@@ -77,6 +78,19 @@ def test_what_can_not_be_followed_is_one_answers_error(tokenizer):
     held = constraint(tokenizer, 'start: "a"')
     with pytest.raises(InternalServerError, match="can't be kept in the shape"):
         held.accept(tokenizer.encode("z", add_special=False)[0])
+
+
+def test_an_answer_that_can_not_be_followed_is_no_other_ones_error(make):
+    engine, model = make(slots=2)
+    body = {"prompt": "x", "max_tokens": 5, "temperature": 0}
+    held = engine.complete(engine.prepare(CompletionRequest.read({**body, "grammar": 'root ::= "abcdef"'})))
+    while next(held) is not WAIT:
+        pass
+    (turn,) = engine._batch._turns
+    turn._constraint._matcher.consume_token(0)
+    assert drive(engine, CompletionRequest.read(body))[0].text == model.says("x", 5)
+    with pytest.raises(InternalServerError, match="can't be kept in the shape"):
+        next(held)
 
 
 SCHEMAS = [

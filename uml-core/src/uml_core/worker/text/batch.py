@@ -56,7 +56,7 @@ class Batch:
                 turn.chosen = token
 
     def _shares(self) -> Shares:
-        """Who gets how many tokens of the step: single tokens first, then prompts, who waits longest first."""
+        """Who gets how many tokens of the step: single tokens first, then prompts, who came first first."""
         shares, room = [], self._model.batch
         for turn in sorted(self._turns, key=lambda turn: len(turn.slot.pending) > 1):
             slot = turn.slot
@@ -64,12 +64,13 @@ class Batch:
             if tokens:
                 shares.append((turn, Row(slot.number, len(slot.past), tokens, len(tokens) == len(slot.pending))))
                 room -= len(tokens)
-        self._wait_longest([turn for turn, _ in shares])
+        if room == 0 and all(len(row.tokens) == 1 for _, row in shares):
+            self._let_others_come_first([turn for turn, _ in shares])
         return shares
 
-    def _wait_longest(self, served: Sequence[Turn]) -> None:
-        if len(served) < len(self._turns):
-            self._turns = [turn for turn in self._turns if turn not in served] + list(served)
+    def _let_others_come_first(self, served: Sequence[Turn]) -> None:
+        """Where a step has not even a token for each, they take turns."""
+        self._turns = [turn for turn in self._turns if turn not in served] + list(served)
 
 
 def _all_cancelled(shares: Shares) -> Callable[[], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from uml_core.errors import InternalServerError
+from uml_core.errors import InternalServerError, UMLError
 from uml_core.worker.text.choice import Choice, Chosen
 from uml_core.worker.text.constraint import Constraint
 from uml_core.worker.text.slots import Slot
@@ -37,14 +37,19 @@ class Turn:
 
     def constrain(self) -> Choice:
         """How the token is to be chosen after what is computed now."""
-        self.choice.mask = self._constraint.mask() if self._constraint else None
+        try:
+            self.choice.mask = self._constraint.mask() if self._constraint else None
+        except UMLError as error:  # this answer's alone; the others of the step go on
+            self.choice.mask, self.lost = None, error
         return self.choice
 
     def take(self) -> Chosen | None:
         """The token that was chosen, None while it is computed.
 
-        :raises InternalServerError: a step failed that had a part of it
+        :raises InternalServerError: a step failed that had a part of it, or its constraint can't be followed
         """
+        if isinstance(self.lost, UMLError):
+            raise self.lost
         if self.lost is not None:
             raise InternalServerError(f"the engine failed with {type(self.lost).__name__}: {self.lost}")
         chosen, self.chosen = self.chosen, None
