@@ -130,6 +130,17 @@ def test_few_bits_give_the_same_when_the_beginning_was_kept(smollm2_genai_int4):
         assert np.array_equal(first, second)
 
 
+def test_few_bits_give_the_same_whoever_else_is_in_the_step(smollm2_genai_int4):
+    model = load(smollm2_genai_int4)
+    rows = [Row(0, 0, [1, 9690, 198, 2683], wanted=True), Row(1, 0, [5, 6, 7], wanted=True)]
+    alone = [model.forward([row], lambda: False)[0].copy() for row in rows]
+    assert np.array_equal(model.forward(rows, lambda: False), alone)
+    more = [Row(0, 4, [9], wanted=True), Row(1, 3, [9], wanted=True), Row(2, 0, [5, 6, 7], wanted=True)]
+    apart = [model.forward([row], lambda: False)[0].copy() for row in more]
+    assert np.array_equal(model.forward(more, lambda: False), apart)
+    assert np.array_equal(apart[2], alone[1])
+
+
 def test_genai_gives_the_same(smollm2_genai):
     pytest.importorskip("onnxruntime_genai")
     genai, plain = load(smollm2_genai, "genai"), load(smollm2_genai)
