@@ -272,7 +272,7 @@ async def stream(url: str, model: str, number: int, tokens: int) -> tuple[int, f
     salt = time.perf_counter_ns() % 400
     words = " ".join(f"w{(salt + number * 7 + at) % 500 + 3}" for at in range(PROMPT_WORDS))
     chat = {"model": model, "messages": [{"role": "user", "content": words}], "max_tokens": tokens, "stream": True}
-    body = json.dumps({**chat, "temperature": 1.0, "seed": number, "stream_options": {"include_usage": True}}).encode()
+    body = json.dumps({**chat, "temperature": 0, "stream_options": {"include_usage": True}}).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     began, first, data = time.perf_counter(), 0.0, b""

@@ -78,11 +78,18 @@ def fused(
         grouped = query.reshape(1, shared, heads // shared, query.shape[3])
         seen = functional.scaled_dot_product_attention(grouped, keys, values, scale=kind.scale)
         return seen.reshape(1, heads, 1, values.shape[3])
-    if heads != shared:
+    in_groups = heads != shared and query.device.type == "cpu"  # elsewhere some kernels know no groups with a mask
+    if heads != shared and not in_groups:
         keys, values = (part.repeat_interleave(heads // shared, 1) for part in (keys, values))
     from_start = mask is not None and mask.shape[0] == mask.shape[1] and not kind.window
     return functional.scaled_dot_product_attention(
-        query, keys, values, attn_mask=None if from_start else mask, is_causal=from_start, scale=kind.scale
+        query,
+        keys,
+        values,
+        attn_mask=None if from_start else mask,
+        is_causal=from_start,
+        scale=kind.scale,
+        enable_gqa=in_groups,
     )
 
 

@@ -31,8 +31,6 @@ def environment(plan: Plan, parent: Mapping[str, str]) -> dict[str, str]:
     devices = plan.placement.devices
     kind = devices[0].partition(":")[0] if devices else ""
     env = {"TOKENIZERS_PARALLELISM": "false", "USE_HUB_KERNELS": "NO"}
-    if kind in ("cuda", "rocm"):
-        env["PYTORCH_ALLOC_CONF"] = env["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
     if kind == "metal" or (devices and plan.options.get("device_map")):
         return env
     shown = View(devices).environment(parent)

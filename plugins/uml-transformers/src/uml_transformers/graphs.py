@@ -29,7 +29,7 @@ class FixedStep(Step):
         self._begins = torch.arange(size + 1, dtype=torch.int32, device=device)
         self._bases = torch.zeros(size + 1, dtype=torch.int32, device=device)
         self._held = torch.ones(size, dtype=torch.int32, device=device)
-        self._host = torch.zeros((5, size), dtype=torch.long).pin_memory()
+        self._host = torch.zeros((5, size), dtype=torch.long, pin_memory=device.type == "cuda")
         self._moved_to = torch.zeros((5, size), dtype=torch.long, device=device)
         self.fill((), ())
 

@@ -27,7 +27,7 @@ class Options(BaseModel):
     load_in_8bit: bool = Field(default=False, description="quantize to 8 bits while loading (bitsandbytes)")
     load_in_4bit: bool = Field(default=False, description="quantize to 4 bits while loading (bitsandbytes)")
     max_batch_tokens: int | None = Field(
-        None, ge=1, le=65536, description="prompt tokens in one step, of all sequences together; 512"
+        None, ge=1, le=65536, description="prompt tokens in one step, of all together; 512, on a GPU 2048"
     )
     cuda_graphs: bool = Field(default=True, description="replay each step of writing as one CUDA graph")
 

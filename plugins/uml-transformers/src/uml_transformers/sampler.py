@@ -101,9 +101,7 @@ def _numbers(choices: Sequence[Choice], device: torch.device) -> torch.Tensor:
 
 
 def _first_look(choices: Sequence[Choice], n_vocab: int) -> int:
-    """How many of the likeliest may do: all, if an answer wants all of them."""
-    if any(not one.top_k and one.top_p >= 1 and one.min_p <= 0 for one in choices):
-        return n_vocab
+    """How many of the likeliest will mostly do."""
     most = max((one.top_k for one in choices), default=0)
     return min(n_vocab, max(most, FEW if any(not one.top_k for one in choices) else 1))
 
@@ -121,17 +119,19 @@ def draw(logits: torch.Tensor, numbers: torch.Tensor, count: int) -> tuple[torch
     rank = torch.arange(count, device=logits.device)
     within = torch.where(top_k > 0, rank < top_k, True)  # noqa: FBT003
     weights = torch.where(within, relative.exp(), 0.0)
-    everything = (logits.double() - values[:, :1]).exp().sum(1, keepdim=True)
+    apart = logits.double() - values[:, :1]
     limited = (top_k > 0) & (top_k < n_vocab)
-    chances = weights / torch.where(limited, weights.sum(1, keepdim=True), everything)
+    chances = weights / torch.where(limited, weights.sum(1, keepdim=True), apart.exp().sum(1, keepdim=True))
     before = chances.cumsum(1) - chances
     kept = within & ((before < top_p) | (top_p >= 1)) & (chances >= min_p * chances[:, :1]) & values.isfinite()
     kept[:, 0] = True
     reached = torch.where(kept, (relative / temperature).exp(), 0.0).cumsum(1)
-    at = (reached <= random * reached[:, -1:]).sum(1, keepdim=True)
+    anything = ~limited & (top_p >= 1) & (min_p <= 0)
+    total = torch.where(anything, (apart / temperature).exp().sum(1, keepdim=True), reached[:, -1:])
+    at = (reached <= random * total).sum(1, keepdim=True)
     last = kept.sum(1, keepdim=True) - 1
-    there = (last[:, 0] + 1 < count) | (limited[:, 0] & (top_k[:, 0] <= count)) | (count == n_vocab)
-    return ids.gather(1, at.minimum(last))[:, 0], there
+    there = (last + 1 < count) | (limited & (top_k <= count)) | (anything & (at < count))
+    return ids.gather(1, at.minimum(last))[:, 0], there if count < n_vocab else torch.ones_like(there)
 
 
 def _told(said: torch.Tensor | None, token: int, choice: Choice) -> Chosen:

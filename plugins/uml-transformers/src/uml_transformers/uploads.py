@@ -107,7 +107,7 @@ def _lane(device: torch.device) -> _Lane:
         torch.cuda.set_device(device)
         _LANE.stream = torch.cuda.Stream(device)
         _LANE.pieces = [
-            (torch.empty(PIECE_BYTES, dtype=torch.uint8).pin_memory(), torch.cuda.Event()) for _ in range(2)
+            (torch.empty(PIECE_BYTES, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in range(2)
         ]
     return _LANE
 

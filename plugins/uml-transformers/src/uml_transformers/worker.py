@@ -10,7 +10,7 @@ from uml_core.types import Plan
 from uml_core.worker import serve
 from uml_transformers.options import Options
 
-BATCH = 512
+BATCH, BATCH_ON_GPU = 512, 2048
 
 
 def load(plan: Plan, progress: Callable[[float], None]) -> Any:
@@ -36,7 +36,7 @@ def _writer(plan: Plan, options: Options, model: Any) -> Any:
         tokenizer_of(plan.model.path, model),
         slots=plan.parallel,
         context_length=plan.context_length,
-        batch=options.max_batch_tokens or BATCH,
+        batch=options.max_batch_tokens or (BATCH if model.device.type == "cpu" else BATCH_ON_GPU),
         asked=options.attn_implementation,
     )
     if why:
