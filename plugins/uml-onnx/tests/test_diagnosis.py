@@ -81,7 +81,10 @@ def test_a_device_that_this_build_has_not(tmp_path):
     assert "the onnxruntime that is installed; install onnxruntime-gpu" in told.message
 
 
-@pytest.mark.parametrize(("module", "package"), [("onnxruntime", "onnxruntime"), ("uml_onnx", "uml-onnx")])
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("onnxruntime", "onnxruntime"), ("uml_onnx", "uml-onnx"), ("llguidance", "'uml-core[text]'")],
+)
 def test_a_python_without_a_package(module, package):
     told = diagnosed(f"ModuleNotFoundError: No module named '{module}'")
     assert told.code == "missing_engine"

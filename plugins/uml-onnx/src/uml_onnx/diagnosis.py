@@ -6,7 +6,11 @@ import re
 
 from uml_core.types import Diagnosis, Plan, WorkerExit
 
-PACKAGES = {"onnxruntime": "onnxruntime", "uml_onnx": "uml-onnx"}
+LAYER = "'uml-core[text]'"
+PACKAGES = {
+    **{"onnxruntime_genai": "onnxruntime-genai", "onnxruntime": "onnxruntime", "uml_onnx": "uml-onnx"},
+    **dict.fromkeys(("jinja2", "llguidance", "tokenizers", "transformers"), LAYER),
+}
 NO_PACKAGE = re.compile(rf"No module named '?(?P<what>{'|'.join(PACKAGES)})\b")
 OPERATOR = re.compile(
     r"Fatal error: (?P<function>[\w.:]+)\(-?\d+\) is not a registered function/op"
