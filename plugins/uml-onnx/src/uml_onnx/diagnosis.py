@@ -8,7 +8,9 @@ from uml_core.types import Diagnosis, Plan, WorkerExit
 
 LAYER = "'uml-core[text]'"
 PACKAGES = {
-    **{"onnxruntime_genai": "onnxruntime-genai", "onnxruntime": "onnxruntime", "uml_onnx": "uml-onnx"},
+    "onnxruntime_genai": "onnxruntime-genai",
+    "onnxruntime": "onnxruntime",
+    "uml_onnx": "uml-onnx",
     **dict.fromkeys(("jinja2", "llguidance", "tokenizers", "transformers"), LAYER),
 }
 NO_PACKAGE = re.compile(rf"No module named '?(?P<what>{'|'.join(PACKAGES)})\b")
