@@ -37,7 +37,7 @@ def made(name: str, script: str, *arguments: Path | str, needs: Sequence[str] = 
     from filelock import FileLock
 
     place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_name(f".{name}.lock")):  # of several test processes, one makes it
+    with FileLock(place.with_name(f".{place.name}.lock")):  # of several test processes, one makes it
         if not place.exists():
             make(place, [sys.executable, HERE / script, *arguments])
     return place

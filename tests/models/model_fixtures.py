@@ -96,8 +96,9 @@ def tiny_vlm() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_made(tiny_vlm: Path) -> str:
-    """The folder of what is made of the tiny model, another one for other weights."""
-    return f"tiny-{hashlib.sha256((tiny_vlm / 'model.safetensors').read_bytes()).hexdigest()[:8]}"
+    """The folder of what is made of the tiny model, another one for another tiny model."""
+    files = sorted(path for path in tiny_vlm.iterdir() if path.is_file())
+    return f"tiny-{hashlib.sha256(b''.join(path.read_bytes() for path in files)).hexdigest()[:8]}"
 
 
 @pytest.fixture(scope="session")
