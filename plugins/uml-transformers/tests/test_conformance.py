@@ -6,14 +6,45 @@ from uml_core.testing import BackendConformance
 from uml_transformers import plugin
 
 
-class TestTransformers(BackendConformance):
+class TransformersConformance(BackendConformance):
     plugin = plugin
     entry_point = "transformers"
     engine = "transformers"
+
+
+class TestWriting(TransformersConformance):
     chat_prompt = "What is the capital of France?"
     completion_prompt = "Once upon a time"
+    claims = ("n", "seed", "logprobs", "schema", "tools", "cached_tokens")
 
     @pytest.fixture(scope="class")
     @classmethod
-    def sample(cls, smollm2_hf):
-        return smollm2_hf
+    def sample(cls, tiny):
+        return tiny
+
+
+class TestEmbedding(TransformersConformance):
+    embedding_text = "The cat sits on the mat."
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, minilm):
+        return minilm
+
+
+class TestRanking(TransformersConformance):
+    rerank_query = "What is the capital of France?"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, judge):
+        return judge
+
+
+class TestClassifying(TransformersConformance):
+    classify_text = "The cat sits on the mat."
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, moods):
+        return moods
