@@ -245,3 +245,13 @@ def test_a_folder_without_a_tokenizer(copy, plan_of, load):
     (copy / "tokenizer.json").unlink()
     with pytest.raises(InvalidModelFileError, match=r"has (a|no) tokenizer"):
         load(plan)
+
+
+def test_a_model_that_sees_pictures_writes_without_one(tiny_vlm, tiny, plan_of, load, answers):
+    plan = plan_of(tiny_vlm)
+    assert plan.tasks[0] == "image-text-to-text"
+    asked = ChatRequest(messages=({"role": "user", "content": "Count from 1 to 10."},), max_tokens=30, temperature=0.0)
+    engine = load(plan)
+    assert type(engine.model).__name__ == "SlotDecoder"
+    assert answers(engine, asked) == ["1 2 3 4 5 6 7 8 9 10"]
+    assert answers(load(plan_of(tiny)), asked) == ["1 2 3 4 5 6 7 8 9 10"]
