@@ -26,6 +26,7 @@ class FixedStep(Step):
         super().__init__((), context)
         self._scrap = scrap
         self.ids = torch.zeros((1, size), dtype=torch.long, device=device)
+        self.picked = torch.arange(size, device=device)  # here, for a graph keeps nothing that was made before it
         self._begins = torch.arange(size + 1, dtype=torch.int32, device=device)
         self._bases = torch.zeros(size + 1, dtype=torch.int32, device=device)
         self._held = torch.ones(size, dtype=torch.int32, device=device)
@@ -115,15 +116,14 @@ def sizes(slots: int) -> Iterator[int]:
 
 
 def _record(compute: Pass, step: FixedStep, pool: object) -> _Recorded:
-    picked = torch.arange(step.ids.shape[1], device=step.ids.device)
     graph = torch.cuda.CUDAGraph()
     with torch.inference_mode():
         aside = torch.cuda.Stream(step.ids.device)
         aside.wait_stream(torch.cuda.current_stream(step.ids.device))
         with torch.cuda.stream(aside):  # libraries make their workspaces now, which can't be done while it's recorded
             for _ in range(WARM_UPS):
-                compute(step, step.ids, step.position_ids, picked)
+                compute(step, step.ids, step.position_ids, step.picked)
         torch.cuda.current_stream(step.ids.device).wait_stream(aside)
         with torch.cuda.graph(graph, pool=pool):
-            logits = compute(step, step.ids, step.position_ids, picked)
+            logits = compute(step, step.ids, step.position_ids, step.picked)
     return _Recorded(graph, step, logits)
