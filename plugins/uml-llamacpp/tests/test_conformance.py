@@ -18,3 +18,27 @@ class TestLlamaCpp(BackendConformance):
     @classmethod
     def sample(cls, smollm2):
         return smollm2
+
+
+class TestVectors(BackendConformance):
+    plugin = plugin
+    entry_point = "llamacpp"
+    engine = "llama_cpp"
+    embedding_text = "A cat sits on the mat."
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, minilm_gguf):
+        return minilm_gguf
+
+
+class TestScores(BackendConformance):
+    plugin = plugin
+    entry_point = "llamacpp"
+    engine = "llama_cpp"
+    rerank_query = "Where do cats live?"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, judge_gguf):
+        return judge_gguf

@@ -26,6 +26,7 @@ from uml_core.types import (
     WorkerCommand,
     WorkerExit,
 )
+from uml_llamaserver.adapt import adapt
 from uml_llamaserver.diagnosis import diagnose
 from uml_llamaserver.flags import argv
 from uml_llamaserver.memory import estimate, read_memory, read_narrowed
@@ -98,6 +99,7 @@ def uml_launch_worker(plan: Plan, launch: Launch) -> WorkerCommand:
         accepts="port",
         ready_path="/props",  # its /health answers anybody
         error_codes=ERROR_CODES,
+        adapt=adapt,
         memory=partial(read_narrowed, view) if view.narrowed else read_memory,
     )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
 from uml_core.errors import WorkerCrashedError, WorkerTimeoutError
 from uml_core.supervisor.http import Pulse, WorkerStream
 
+Adapt: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 CONNECT_S = 10.0
 """A worker's listening socket accepts by the kernel's hand, so that even a busy worker is connected to at once."""
 
@@ -33,6 +34,7 @@ class WorkerClient:
         error_codes: Mapping[str, str],
         silence_s: float,
         rewrites_frames: bool = False,
+        adapt: Adapt | None = None,
     ) -> None:
         """Remember where the worker is; nothing is sent yet.
 
@@ -41,6 +43,7 @@ class WorkerClient:
         :param error_codes: the engine's own error types, and the OpenAI codes that they mean
         :param silence_s: longest time without a byte within one answer
         :param rewrites_frames: the engine can't echo the model's name, so the relay writes it into each frame
+        :param adapt: says a request as the engine understands it
         """
         self.model_id = model_id
         self.generation = generation
@@ -48,6 +51,7 @@ class WorkerClient:
         self.rewrites_frames = rewrites_frames
         self.active_streams = 0
         self.pulse = Pulse()
+        self._adapt = adapt
         self._host = host
         self._port = port
         self._silence_s = silence_s
@@ -60,10 +64,11 @@ class WorkerClient:
     async def post(self, path: str, body: Mapping[str, Any]) -> WorkerStream:
         """Send *body* as JSON and wait for the head of the answer, whatever its status is.
 
+        :raises UMLError: the engine has no way to understand it
         :raises WorkerCrashedError: nobody listens, or the worker ended before it answered
         :raises WorkerTimeoutError: it said nothing for ``silence_s``
         """
-        data = to_json(body)
+        data = to_json(self._adapt(path, body) if self._adapt else body)
         head = f"{self._head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         return await self._send("POST", path, head.encode("latin-1") + data)
 

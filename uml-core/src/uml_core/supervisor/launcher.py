@@ -117,6 +117,7 @@ class Launcher:
             generation=launch.generation,
             error_codes=command.error_codes,
             rewrites_frames=command.rewrites_frames,
+            adapt=command.adapt,
             silence_s=self._settings.supervisor.request_timeout_s,
         )
 

@@ -54,10 +54,12 @@ class WorkerCommand:
 
     ``accepts`` is ``fd`` when the worker takes a listening socket by descriptor (``uml_core.worker.serve`` does),
     ``port`` when it binds ``launch.port`` itself. ``ready_path`` must answer 200 only with the token, and only once
-    the model is loaded. ``error_codes`` maps the engine's own error types, or several words that its message has, to OpenAI codes; ``progress`` reads one
-    line of the engine's log and gives the part that is loaded, 0 to 1; ``memory`` reads one and gives the memory that
-    the engine says it has taken there (of several lines for one device and kind the sum counts; ``cpu`` and
-    ``overhead`` is what the process held before it loaded anything). Times are in seconds.
+    the model is loaded. ``error_codes`` maps the engine's own error types, or several words that its message has, to
+    OpenAI codes; ``progress`` reads one line of the engine's log and gives the part that is loaded, 0 to 1;
+    ``memory`` reads one and gives the memory that the engine says it has taken there (of several lines for one device
+    and kind the sum counts; ``cpu`` and ``overhead`` is what the process held before it loaded anything). ``adapt``
+    gets the path and the body of each request before it is sent, and gives a body that this engine understands in the
+    same sense; it may raise a :class:`~uml_core.errors.UMLError`. Times are in seconds.
     """
 
     argv: tuple[str, ...]
@@ -70,6 +72,7 @@ class WorkerCommand:
     progress: Callable[[str], float | None] | None = None
     memory: Callable[[str], MemoryPart | None] | None = None
     rewrites_frames: bool = False
+    adapt: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     @classmethod
     def python(cls, module: str, *, interpreter: str = "", **rest: Any) -> WorkerCommand:

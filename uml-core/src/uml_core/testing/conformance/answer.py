@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from attrs import frozen
 
+from uml_core.errors import UMLError
+from uml_core.server.failure import error_of
 from uml_core.types import WorkerResponse
 
 DONE = "[DONE]"
@@ -52,7 +54,13 @@ class Answer:
     @property
     def code(self) -> str:
         """The OpenAI code of the error, translated by the command's ``error_codes`` as the gateway does."""
-        return str(self._error_codes.get(self.error["type"], self.error.get("code")))
+        return str(self.passed_on.code or self.error.get("code"))
+
+    @property
+    def passed_on(self) -> UMLError:
+        """The error as the gateway passes it on."""
+        assert self.error
+        return error_of(self.text.encode(), status=self.status, codes=self._error_codes)
 
     @property
     def frames(self) -> Sequence[str]:
