@@ -14,6 +14,7 @@ from uml_core.client.follow import Followed
 from uml_core.client.gateway import Gateway, find_gateway
 from uml_core.client.http import Response
 from uml_core.client.models import ModelMethods
+from uml_core.client.numbers import NumberMethods
 from uml_core.errors import UnavailableError
 
 NO_GATEWAY = "no gateway is running; start one with `uml serve`"
@@ -21,7 +22,7 @@ NO_GATEWAY = "no gateway is running; start one with `uml serve`"
 OnProgress = Callable[[dict[str, Any]], object]
 
 
-class UniversalClient(ModelMethods):
+class UniversalClient(ModelMethods, NumberMethods):
     """A gateway, by its address; without one, the live gateway of the user's data folder.
 
     Every method raises a :class:`~uml_core.errors.UMLError` of the class that the gateway's error names.
