@@ -16,10 +16,9 @@ from uml_core.tasks.plugin import uml_tasks
 class Reply:
     """An answer that has arrived."""
 
-    headers = {"content-type": "application/json"}
-
     def __init__(self, body, status=200):
         self.status, self._body = status, json.dumps(body).encode()
+        self.headers = {"content-type": "application/json"}
 
     async def __aiter__(self):
         yield self._body
