@@ -43,7 +43,7 @@ def test_what_is_laid_out_and_told_is_what_is_held(start, how):
     server.ask("word " * 400, max_tokens=2)
     empty, compute = layout.parts
     assert (empty.device, empty.kind, empty.source) == ("cpu", "overhead", "probe")
-    assert empty.size_bytes == pytest.approx(sums["overhead"], abs=MIB)
+    assert empty.size_bytes == pytest.approx(sums["overhead"], abs=2 * MIB)  # the probe is a program of its own
     assert (compute.device, compute.kind, compute.source) == ("cpu", "compute", "probe")
     assert compute.low_bytes < compute.size_bytes < compute.high_bytes
     grown = held(server) - sums["overhead"] - sums["kv_cache"]
