@@ -1,6 +1,7 @@
 """Models of transformers: tokens a second through UML beside `transformers serve`, and how fast weights reach a GPU.
 
     python benchmarks/gpu/transformers.py [--size 8b] [--streams 1,4,16,64] [--tokens 128] [--keep FOLDER]
+        [--flags=--cb-use-cuda-graph]
 
 A Llama of random weights is written in bf16. It is loaded by three child processes: by UML's loader, by transformers'
 own, and as a plain copy of as many bytes from pinned memory to the device; the files are in the page cache then. After
@@ -131,6 +132,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="a folder for the model, which is kept there")
+    parser.add_argument("--flags", default="", help="what else `transformers serve` is told")
     parser.add_argument("--only", choices=("load", "streams"))
     said = parser.parse_args()
     counts = [int(count) for count in said.streams.split(",")]
@@ -144,7 +146,7 @@ def main() -> None:
         if said.only != "streams":
             loads(folder, said.rounds)
         if said.only != "load":
-            streams(models, folder, counts, said.tokens, said.rounds)
+            streams(models, folder, counts, said.tokens, said.rounds, said.flags.split())
 
 
 def _child(code: str, *arguments: str) -> str:
@@ -173,12 +175,12 @@ def loads(folder: Path, rounds: int) -> None:
         print(f"| {how} | {size / GB:.2f} | {spread} | {size / GB / middle:.2f} |", flush=True)
 
 
-def streams(models: Path, folder: Path, counts: list[int], tokens: int, rounds: int) -> None:
+def streams(models: Path, folder: Path, counts: list[int], tokens: int, rounds: int, flags: list[str]) -> None:
     found: dict[str, dict[int, tuple[float, float]]] = {}
     with uml(models, max(counts)) as url:
         found["uml"] = measure(url, NAME, counts, tokens, rounds)
     try:
-        with their_server(folder) as url:
+        with their_server(folder, flags) as url:
             found["transformers serve"] = measure(url, str(folder), counts, tokens, rounds)
     except (RuntimeError, OSError) as error:
         print(f"\nno comparison: {error}")
@@ -218,13 +220,13 @@ def uml(models: Path, parallel: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def their_server(folder: Path) -> Iterator[str]:
+def their_server(folder: Path, flags: list[str]) -> Iterator[str]:
     """`transformers serve` with its continuous batching."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     program = Path(sys.executable).with_name("transformers")
     start = [str(program)] if program.exists() else [sys.executable, "-P", "-m", "transformers.cli.transformers"]
-    argv = [*start, "serve", str(folder), "--continuous-batching", "--dtype", "auto", "--port", str(port)]
+    argv = [*start, "serve", str(folder), "--continuous-batching", "--dtype", "auto", "--port", str(port), *flags]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"})
         try:
