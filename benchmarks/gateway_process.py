@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -47,6 +48,21 @@ def gateway(**environment: str) -> Iterator[tuple[subprocess.Popen[bytes], str, 
         finally:
             process.terminate()
             process.wait(60)
+
+
+def laid(path: Path, models: Path, name: str) -> None:
+    """Put a model into a models folder, without a copy of its files; links to folders are not followed there."""
+    if path.is_dir():
+        shutil.copytree(path, models / name, copy_function=_link)
+    elif not (models / f"{name}.gguf").exists():
+        (models / f"{name}.gguf").symlink_to(path)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def wait_ready(process: subprocess.Popen[bytes], file: Path) -> str:

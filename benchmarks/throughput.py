@@ -1,82 +1,75 @@
-"""A real engine's streaming through the gateway, against the same worker's own port, side by side.
+"""Every backend's streams through the gateway, beside the engine's own server or a bare loop around it, in one run.
 
-python benchmarks/throughput.py [rounds] -- llama.cpp's server with SmolLM2 and 4 sequences at once
+python benchmarks/throughput.py [rounds] [backend ...] -- SmolLM2 in each backend's format, 1, 4 and 16 streams at once
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import statistics
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway_process import MODEL, gateway, request, spread, surroundings
+from gateway_process import MODEL, gateway, laid, model_path, request, spread, surroundings
+from text.asking import Address, together
+from text.rivals import Rival, rival_of
 
-TOKENS = 48
-STREAMS = (1, 8, 32)
-
-
-async def stream(address: tuple[str, int], token: str) -> tuple[float, int]:
-    """One streamed answer: seconds to its first token, and how many tokens came."""
-    prompt = {"role": "user", "content": "Count from 1 to 100."}
-    chat = {"model": MODEL, "messages": [prompt], "max_tokens": TOKENS, "temperature": 0, "stream": True}
-    body = json.dumps(chat).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{address[1]}\r\nConnection: close\r\n"
-    head += f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    started = time.perf_counter()
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(head.encode() + body)
-    first, data = 0.0, b""
-    while piece := await reader.read(65536):
-        data += piece
-        if not first and b'"content":"' in data:
-            first = time.perf_counter() - started
-    writer.close()
-    if b"data: [DONE]" not in data:
-        raise SystemExit(f"a stream did not end well: {data[-300:]!r}")
-    return first, data.count(b'"content":"')
+STREAMS = (1, 4, 16)
+MADE = Path.home() / ".cache" / "uml-dev" / "made"
+MODELS = {
+    "llamaserver": MODEL,
+    "llamacpp": MODEL,
+    "transformers": "SmolLM2-135M-Instruct",
+    "onnx": "SmolLM2-135M-Instruct-onnx-genai-int4",
+}
 
 
-async def together(address: tuple[str, int], token: str, count: int) -> tuple[float, float]:
-    """*count* streams at once: tokens a second of all, and the median time to first token."""
-    before = time.perf_counter()
-    answers = await asyncio.gather(*(stream(address, token) for _ in range(count)))
-    seconds = time.perf_counter() - before
-    return sum(tokens for _, tokens in answers) / seconds, statistics.median(first for first, _ in answers)
+def path_of(backend: str) -> Path:
+    """The model of a backend, as the tests have fetched or made it."""
+    path = model_path() if MODELS[backend] == MODEL else MADE / MODELS[backend]
+    if not path.exists():
+        raise SystemExit(f"no model at {path}; run `nox -s tests` once")
+    return path
 
 
-def compare(url: str, worker: tuple[str, int], token: str, rounds: int) -> None:
-    parts = urlsplit(url)
-    ours = (parts.hostname or "", parts.port or 0)
-    print("\n| streams | worker's own port, tokens/s | through the gateway | ratio | first token, own | gateway |")
+def compare(backend: str, ours: Address, rival: Rival, rounds: int) -> None:
+    print(
+        f"\n| {backend}: streams | {rival.name}, tokens/s | through the gateway | ratio | first token, own | gateway |"
+    )
     print("|---|---|---|---|---|---|")
     for count in STREAMS:
-        asyncio.run(together(worker, token, count))  # warm: the prompt is in every sequence's cache
-        rows = [
-            (asyncio.run(together(worker, token, count)), asyncio.run(together(ours, token, count)))
-            for _ in range(rounds)
-        ]
-        own, through = [row[0][0] for row in rows], [row[1][0] for row in rows]
+        rival.ask(count)  # warm, both of them
+        together(ours, count)
+        rows = [(rival.ask(count), together(ours, count)) for _ in range(rounds)]
+        own, through = ([row[side].tokens_per_s for row in rows] for side in (0, 1))
         ratio = statistics.median(b / a for a, b in zip(own, through, strict=True))
-        firsts = [statistics.median(row[side][1] for row in rows) * 1000 for side in (0, 1)]
+        firsts = [statistics.median(row[side].first_s for row in rows) * 1000 for side in (0, 1)]
         print(
             f"| {count} | {spread(own, '', 1)} | {spread(through, '', 1)} | {ratio:.3f} "
-            f"| {firsts[0]:.1f} ms | {firsts[1]:.1f} ms |"
+            f"| {firsts[0]:.0f} ms | {firsts[1]:.0f} ms |",
+            flush=True,
         )
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    print(surroundings())
+def measure(backend: str, rounds: int) -> None:
+    path = path_of(backend)
     with gateway() as (_, url, data):
-        load = {"model": MODEL, "parallel": 4, "context_length": 1024, "wait": True}
-        status, answer = request(url, "POST", "/load_model", load)
+        laid(path, data / "models", MODELS[backend])
+        load = {"model": MODELS[backend], "backend": backend, "parallel": max(STREAMS), "context_length": 512}
+        status, answer = request(url, "POST", "/load_model", {**load, "wait": True})
         assert status == 200, answer
         token = next(Path(data).glob("run/launch-*/token")).read_text()
-        compare(url, ("127.0.0.1", answer["port"]), token, rounds)
+        ours = Address(urlsplit(url).port or 0, answer["model"])
+        with rival_of(backend, path, Address(answer["port"] or 0, answer["model"], token)) as rival:
+            compare(backend, ours, rival, rounds)
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    rounds = int(words.pop(0)) if words and words[0].isdigit() else 5
+    print(surroundings())
+    for backend in words or MODELS:
+        measure(backend, rounds)
     print(surroundings())
 
 
