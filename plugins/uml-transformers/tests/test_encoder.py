@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from uml_core.errors import BadRequestError
 from uml_core.worker.delta import Wait, Whole
 from uml_core.worker.encode.requests import ClassifyRequest, EmbeddingRequest, RankRequest
 
@@ -45,15 +46,22 @@ def test_embeddings_are_those_of_sentence_transformers(minilm, plan_of):
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
 
 
-def test_tokens_are_what_they_stand_for(minilm, plan_of):
+def test_tokens_are_taken_as_they_are(minilm, plan_of):
     engine = loaded(plan_of(minilm))
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
     bare = tokenizer(TEXTS[0], add_special_tokens=False)["input_ids"]
     asked = {"input": [bare, tokenizer(TEXTS[0])["input_ids"]]}
     said = body(engine, engine.embed(EmbeddingRequest.read(asked)))
     text = body(engine, engine.embed(EmbeddingRequest.read({"input": TEXTS[0]})))["data"][0]["embedding"]
-    for entry in said["data"]:
-        np.testing.assert_allclose(entry["embedding"], text, atol=1e-5)
+    np.testing.assert_allclose(said["data"][1]["embedding"], text, atol=1e-5)
+    assert said["usage"]["prompt_tokens"] == 2 * len(bare) + 2
+
+
+def test_a_token_beyond_the_vocabulary_is_refused(minilm, plan_of):
+    """On a GPU it would end every later request too."""
+    engine = loaded(plan_of(minilm))
+    with pytest.raises(BadRequestError, match="a token number must be below"):
+        body(engine, engine.embed(EmbeddingRequest.read({"input": [101, 10**6, 102]})))
 
 
 def test_ranking(judge, plan_of):

@@ -132,6 +132,17 @@ def test_who_leaves_is_computed_no_more(make):
     assert len(model.batches) == 1
 
 
+def test_a_text_that_is_nothing_to_the_model_is_refused(make):
+    class Bare(CountingModel):
+        def encode(self, text, pair=None):
+            return Encoded(list(map(ord, text.strip())), [0] * len(text.strip()))
+
+    engine = make(Bare())
+    with pytest.raises(BadRequestError, match=r"'input\[1\]' has no tokens") as raised:
+        run(engine, embed(engine, ["a", " "]))
+    assert raised.value.param == "input"
+
+
 def test_many_texts_are_read_in_pieces(make):
     answer = embed(make(), ["a"] * 100)
     assert [next(answer) for _ in range(4)] == [Delta(), Delta(), Delta(), WAIT]

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from attrs import evolve, frozen
 
-from uml_core.errors import ContextLengthExceededError
+from uml_core.errors import BadRequestError, ContextLengthExceededError
 from uml_core.worker.encode.model import Encoded, EncoderModel
 from uml_core.worker.encode.requests import Text
 
@@ -37,6 +37,7 @@ class Reader:
         """Read one text.
 
         :param place: what the text is called in the request, such as ``input[3]``
+        :raises BadRequestError: it has no tokens
         :raises ContextLengthExceededError: it is too long, and is not to be cut
         """
         prompted = self._prompt + text if isinstance(text, str) else text
@@ -51,6 +52,8 @@ class Reader:
         return Reading(self._cut(self._model.encode(first, second), place, truncate=truncate))
 
     def _cut(self, encoded: Encoded, place: str, *, truncate: bool) -> Encoded:
+        if not encoded.tokens:
+            raise BadRequestError(f"'{place}' has no tokens for this model", param=place.partition("[")[0])
         if len(encoded.tokens) <= self._longest:
             return encoded
         if not truncate:

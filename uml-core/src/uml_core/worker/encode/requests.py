@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from attrs import field, frozen
 
-from uml_core.worker.requests import wrong
+from uml_core.worker.fields import count, flag, wrong
 
 Text: TypeAlias = str | tuple[int, ...]
 """A text, or the model's own token numbers."""
@@ -24,7 +24,6 @@ def _never() -> bool:
 class EmbeddingRequest:
     """``/v1/embeddings``. *dimensions* cuts the vectors, which then have the length 1 again.
 
-    ``prompt`` names one of the prompts that the model brings (``query``, ``document`` …); None takes its usual one.
     ``truncate`` cuts what is too long for the model, instead of refusing it. ``cancelled()`` says that nobody waits any
     more; it is asked between batches.
     """
@@ -32,7 +31,6 @@ class EmbeddingRequest:
     inputs: tuple[Text, ...] = field(repr=False)
     dimensions: int | None = None
     encoding: Encoding = "float"
-    prompt: str | None = None
     truncate: bool = False
     cancelled: Callable[[], bool] = field(default=_never, repr=False, eq=False)
 
@@ -42,15 +40,11 @@ class EmbeddingRequest:
 
         :raises BadRequestError: a field has a value that it can't have; ``param`` names it
         """
-        prompt = body.get("prompt_name")
-        if prompt is not None and not isinstance(prompt, str):
-            raise wrong("prompt_name", "must be a text")
         return cls(
             inputs=_inputs(body),
-            dimensions=_count(body, "dimensions"),
+            dimensions=count(body, "dimensions"),
             encoding=_encoding(body),
-            prompt=prompt,
-            truncate=_flag(body, "truncate"),
+            truncate=flag(body, "truncate"),
             cancelled=cancelled,
         )
 
@@ -59,13 +53,12 @@ class EmbeddingRequest:
 class RankRequest:
     """``/v1/rerank``: which documents fit the query best, in the form of Jina, Cohere and llama.cpp.
 
-    ``top_n`` leaves only the best; ``with_documents`` sends their texts back.
+    ``top_n`` leaves only the best.
     """
 
     query: str = field(repr=False)
     documents: tuple[str, ...] = field(repr=False)
     top_n: int | None = None
-    with_documents: bool = False
     truncate: bool = False
     cancelled: Callable[[], bool] = field(default=_never, repr=False, eq=False)
 
@@ -81,9 +74,8 @@ class RankRequest:
         return cls(
             query=query,
             documents=_documents(body),
-            top_n=_count(body, "top_n"),
-            with_documents=_flag(body, "return_documents"),
-            truncate=_flag(body, "truncate"),
+            top_n=count(body, "top_n"),
+            truncate=flag(body, "truncate"),
             cancelled=cancelled,
         )
 
@@ -102,7 +94,7 @@ class ClassifyRequest:
 
         :raises BadRequestError: a field has a value that it can't have; ``param`` names it
         """
-        return cls(inputs=_inputs(body), truncate=_flag(body, "truncate"), cancelled=cancelled)
+        return cls(inputs=_inputs(body), truncate=flag(body, "truncate"), cancelled=cancelled)
 
 
 def _inputs(body: Mapping[str, Any]) -> tuple[Text, ...]:
@@ -135,17 +127,3 @@ def _documents(body: Mapping[str, Any]) -> tuple[str, ...]:
     if not texts or not all(isinstance(text, str) for text in texts):
         raise wrong("documents", "must be a list of texts, or of objects with a 'text'")
     return tuple(text for text in texts if isinstance(text, str))
-
-
-def _count(body: Mapping[str, Any], name: str) -> int | None:
-    value = body.get(name)
-    if value is not None and (type(value) is not int or value < 1):
-        raise wrong(name, "must be a whole number of 1 or more")
-    return value
-
-
-def _flag(body: Mapping[str, Any], name: str) -> bool:
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise wrong(name, "must be true or false")
-    return bool(value)
