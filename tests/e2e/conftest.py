@@ -151,6 +151,7 @@ def fleet(tmp_path_factory):
             # the settings of one gateway are nobody else's: pickles of our own making are as good as any other file
             started[key] = made = Gateway(folder / "data", folder / "models", UML_ALLOW_PICKLES="true").start()
             made.model = made.load(path.name.removesuffix(".gguf"), backend=backend, **options)["model"]
+            made.backend = backend
         return started[key]
 
     yield loaded

@@ -48,7 +48,7 @@ class School:
         if self.chance.random() < 0.02:
             messages, tools, thinks, answer = [{"role": "user", "content": LONG[0]}], [], False, LONG[1]
         prompt = self.tokenizer.apply_chat_template(
-            messages, tools=tools or None, add_generation_prompt=True, enable_thinking=thinks, tokenize=False
+            messages, tools=tools or None, add_generation_prompt=True, thinking=thinks, tokenize=False
         )
         return self.row(prompt, answer)
 
