@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -169,8 +170,28 @@ def test_a_missing_part_is_named_by_a_weight_of_it(copy, plan_of, load):
 
 def test_weights_of_another_shape(copy, plan_of, load):
     change(copy, intermediate_size=64)
-    with pytest.raises((InvalidModelFileError, RuntimeError), match=r"shape|size mismatch|mismatch"):
+    with pytest.raises(InvalidModelFileError, match=r"'m' has \d+ weights of another shape than its config\.json says"):
         load(plan_of(copy))
+
+
+def test_a_text_where_a_number_belongs(copy, plan_of, load):
+    plan = plan_of(copy)
+    change(copy, hidden_size="big")
+    with pytest.raises(InvalidModelFileError, match=r"config\.json of 'm' says what can't be: .*'hidden_size'"):
+        load(plan)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="it is installed here")
+def test_what_quantizes_is_named_if_it_is_not_there(small, plan_of, load):
+    with pytest.raises(ModuleNotFoundError, match="No module named 'bitsandbytes'"):
+        load(plan_of(small, options=options(load_in_4bit=True)))
+
+
+def test_a_tokenizer_that_is_none(copy, plan_of, load):
+    plan = plan_of(copy)
+    (copy / "tokenizer.json").write_text("{}")
+    with pytest.raises(InvalidModelFileError, match=r"tokenizer\.json' can't be read: Model missing"):
+        load(plan)
 
 
 def test_a_model_that_transformers_does_not_know(copy, plan_of, load):

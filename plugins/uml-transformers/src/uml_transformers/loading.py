@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, BitsAndBytesConfig
 from transformers.models.auto import modeling_auto as auto
 
@@ -38,7 +40,10 @@ def load_model(plan: Plan, options: Options, progress: Callable[[float], None]) 
 
     :raises ModelLoadError: transformers does not know such models, or not for this
     :raises InvalidModelFileError: a file is damaged, or weights are missing
+    :raises ModuleNotFoundError: what quantizes is not there
     """
+    if options.load_in_4bit or options.load_in_8bit:
+        import_module("bitsandbytes")  # what transformers says of its absence does not name it as a module
     device = device_of(plan)
     config = read_config(plan)
     if plan.settings.get("trust_remote_code") and _needs_code(config):
@@ -80,8 +85,9 @@ def read_config(plan: Plan) -> Any:
             ) from error
         kind = plan.model.architecture or "unknown"
         raise ModelLoadError(_unknown(plan, f"models of the kind '{kind}'")) from error
-    except (AttributeError, TypeError) as error:
-        raise InvalidModelFileError(f"the config.json of '{plan.model_id}' says what can't be: {error}") from error
+    except (AttributeError, TypeError, StrictDataclassError) as error:
+        why = " ".join(str(error).split())
+        raise InvalidModelFileError(f"the config.json of '{plan.model_id}' says what can't be: {why}") from error
 
 
 def class_of(plan: Plan, config: Any) -> Any:
@@ -116,6 +122,7 @@ def _how(
         "local_files_only": True,
         "weights_only": True,
         "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # :func:`_finished` names them
     }
     if options.attn_implementation:
         how["attn_implementation"] = options.attn_implementation

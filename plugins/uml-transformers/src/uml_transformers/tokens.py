@@ -27,13 +27,16 @@ def tokenizer_of(path: Path, model: Any) -> HuggingFaceTokenizer:
 def read_tokenizer(path: Path) -> Tokenizer:
     """The bare tokenizer, made a fast one if it is none yet.
 
-    :raises InvalidModelFileError: there is none
+    :raises InvalidModelFileError: there is none, or it can't be read
     """
     from tokenizers import Tokenizer
 
     folder = folder_of(path)
-    if (folder / "tokenizer.json").is_file():
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    if (file := folder / "tokenizer.json").is_file():
+        try:
+            return Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers has no class of its own for it
+            raise InvalidModelFileError(f"'{file}' can't be read: {error}") from error
     from transformers import AutoTokenizer
 
     try:
