@@ -6,6 +6,7 @@ import pytest
 
 from uml_core.errors import BadRequestError
 from uml_core.worker.requests import CompletionRequest
+from uml_core.worker.text.constraint import Constraint
 from uml_core.worker.text.grammar import grammar_of
 
 CHAIN = {
@@ -72,6 +73,8 @@ def test_layout_has_an_end(tokenizer_of):
         ({"regex": "(?=a)b"}, "regex", "look"),
         ({"grammar": "root = ="}, "grammar", "line 1"),
         ({"grammar": 'root ::= "a" foo'}, "grammar", "foo"),
+        ({"grammar": "root ::= root"}, "grammar", "nothing that an answer could go on with"),
+        ({"json_schema": {"$ref": "#"}}, "json_schema", "nothing that an answer could go on with"),
         ({"response_format": "x"}, "response_format", "json_object"),
         ({"response_format": {"type": "json_schema"}}, "response_format", "schema"),
         ({"json_schema": {"type": "integer"}, "regex": "a"}, "regex", "together"),
@@ -83,6 +86,19 @@ def test_what_cant_be_followed_is_named(body, param, word, tokenizer_of):
         grammar(body).matcher(tokenizer)
     assert caught.value.param == param
     assert "\n" not in caught.value.message
+
+
+def test_a_pattern_that_grows_too_large_is_refused_when_it_does(tokenizer_of):
+    tokenizer = tokenizer_of(None)
+    matcher = grammar({"regex": "a{100000000}"}).matcher(tokenizer)
+    held = Constraint(matcher, tokenizer.n_vocab, "regex")
+    with pytest.raises(BadRequestError, match="'regex' can't be followed: .*too many expressions") as caught:
+        for token in tokenizer.encode("aaaa", add_special=False):
+            held.mask()
+            held.accept(token)
+        held.mask()
+    assert caught.value.param == "regex"
+    assert "state" not in caught.value.message
 
 
 def test_hostile_schemas_are_refused_or_followed_but_never_crash(tokenizer_of):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uml_core.errors import InternalServerError
+from uml_core.errors import BadRequestError, InternalServerError, UMLError
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
+_PLACE = re.compile(r"\A(?:at \d+\(\d+\): )?(?:failed to compile JSON schema: )?")
+
 
 class Constraint:
-    """Follows one answer with llguidance. ``ended`` says that nothing may come any more, not even an end token."""
+    """Follows one answer with llguidance. ``ended`` says that nothing may come any more, not even an end token.
 
-    def __init__(self, matcher: LLMatcher, n_vocab: int) -> None:
-        self._matcher = matcher.deep_copy()
+    :param param: the field of the request that the grammar comes from
+    """
+
+    def __init__(self, matcher: LLMatcher, n_vocab: int, param: str = "grammar") -> None:
+        self._matcher, self._param = matcher.deep_copy(), param
         self._mask: NDArray[np.int32] = np.zeros((n_vocab + 31) // 32, dtype=np.int32)
 
     @property
@@ -27,7 +33,7 @@ class Constraint:
     def mask(self) -> NDArray[np.int32]:
         """One bit for each token that may come next; the same array each time.
 
-        :raises InternalServerError: the grammar can't be followed any further
+        :raises BadRequestError: the grammar leads nowhere, or has grown beyond llguidance's bounds
         """
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
         self._check()
@@ -36,12 +42,22 @@ class Constraint:
     def accept(self, token: int) -> None:
         """Go on with the token that was chosen.
 
-        :raises InternalServerError: the grammar can't be followed any further
+        :raises BadRequestError: the grammar has grown beyond llguidance's bounds
+        :raises InternalServerError: the token isn't one that may come
         """
         self._matcher.consume_token(token)
         self._check()
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            why = " ".join(self._matcher.get_error().split())
-            raise InternalServerError(f"the answer can't be kept in the shape that was asked for: {why[:300]}")
+            raise failure_of(self._matcher, self._param)
+
+
+def failure_of(matcher: LLMatcher, param: str) -> UMLError:
+    """Why *matcher* has failed, without the place in a grammar that nobody wrote, and without its text and state."""
+    error = _PLACE.sub("", matcher.get_error())
+    said = " ".join(error.split("\n   1 |", 1)[0].split("<state>", 1)[0].split())[:300]
+    if "doesn't satisfy the grammar" in said:
+        return InternalServerError(f"the answer can't be kept in the shape that was asked for: {said}")
+    said = said.replace("NoExtensionBias", "there is nothing that an answer could go on with")
+    return BadRequestError(f"'{param}' can't be followed: {said}", param=param)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from uml_core.errors import BadRequestError
 from uml_core.worker.requests import GenerationRequest, wrong
+from uml_core.worker.text.constraint import failure_of
 from uml_core.worker.text.schema import SPACED, ready
 from uml_core.worker.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
-
-
-_PLACE = re.compile(r"\A(?:at \d+\(\d+\): )?(?:failed to compile JSON schema: )?")
 
 
 @frozen
@@ -29,15 +25,17 @@ class Grammar:
     param: str
 
     def matcher(self, tokenizer: Tokenizer) -> LLMatcher:
-        """Compile it; a matcher follows one answer, ``deep_copy()`` makes one for another.
+        """Compile it, and see that an answer can begin; a matcher follows one, ``deep_copy()`` makes one for another.
 
         :raises BadRequestError: llguidance can't follow it; the message names what
         """
         from llguidance import LLMatcher
 
         matcher = LLMatcher(tokenizer.constraints(), self.text, log_level=0)
+        if not matcher.is_error():
+            matcher.compute_bitmask()  # takes seconds for a pattern that is large enough, which nobody else waits for
         if matcher.is_error():
-            raise BadRequestError(f"'{self.param}' can't be followed: {_said(matcher.get_error())}", param=self.param)
+            raise failure_of(matcher, self.param)
         return matcher
 
 
@@ -58,11 +56,6 @@ class Rule:
         first = {"lark_grammar": f"start: {start} {self.expression}\n{more}"}
         others = [{"name": name, "lark_grammar": lark} for name, lark in self.named.items()]
         return Grammar(json.dumps({"grammars": [first, *others]}), self.param)
-
-
-def _said(error: str) -> str:
-    """What is wrong, without the place in a grammar that nobody wrote, and without its text."""
-    return " ".join(_PLACE.sub("", error.split("\n   1 |", 1)[0]).split())[:300]
 
 
 def grammar_of(request: GenerationRequest) -> Grammar | None:

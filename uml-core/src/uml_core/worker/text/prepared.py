@@ -24,17 +24,21 @@ if TYPE_CHECKING:
 
 @frozen
 class Prepared:
-    """A request that can be computed; each of its ``n`` answers begins with it. ``room`` is the most tokens of one."""
+    """A request that can be computed; each of its ``n`` answers begins with it.
+
+    ``room`` is the most tokens of one, ``param`` the field that ``matcher`` comes from.
+    """
 
     tokens: list[int] = field(repr=False)
     room: int
     sampling: Sampling
     matcher: LLMatcher | None = None
+    param: str = ""
     chat: PreparedChat | None = None
 
     def turn(self, slot: Slot, request: GenerationRequest, tokenizer: Tokenizer) -> Turn:
         """One answer's turn in *slot*."""
-        constraint = None if self.matcher is None else Constraint(self.matcher, tokenizer.n_vocab)
+        constraint = None if self.matcher is None else Constraint(self.matcher, tokenizer.n_vocab, self.param)
         choice = self.sampling.choice(request.seed)
         turn = Turn(slot, choice, constraint=constraint, cancelled=request.cancelled)
         if self.sampling.penalizes:
@@ -76,7 +80,8 @@ class Preparation:
             )
         sampling = read_sampling(request, self._tokenizer)
         matcher = grammar.matcher(self._tokenizer) if grammar else None
-        return Prepared(tokens, min(room, request.max_tokens or room), sampling, matcher, chat)
+        room = min(room, request.max_tokens or room)
+        return Prepared(tokens, room, sampling, matcher, grammar.param if grammar else "", chat)
 
     def _prompt(self, request: CompletionRequest) -> list[int]:
         said = request.prompt
