@@ -67,6 +67,34 @@ def test_n_answers_stop_texts_and_cached_tokens(worker, dice):
     assert usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_tokens"] - 1
 
 
+def test_several_prompts_are_answered_in_one_body_in_their_order(worker, dice):
+    prompts = ["the fox", "number 5", COMMON]
+    wanted = [dice.says(prompt, TOKENS) for prompt in prompts for _ in range(2)]
+    answer = worker.http.post("/v1/completions", json=body(prompts, n=2)).json()
+    assert [(choice["index"], choice["text"]) for choice in answer["choices"]] == list(enumerate(wanted))
+    alone = [worker.http.post("/v1/completions", json=body(prompt)).json()["usage"] for prompt in prompts]
+    assert answer["usage"]["prompt_tokens"] == sum(usage["prompt_tokens"] for usage in alone)
+    assert answer["usage"]["completion_tokens"] == sum(2 * usage["completion_tokens"] for usage in alone)
+
+    asked = body(prompts, n=2, stream=True, stream_options={"include_usage": True})
+    texts, usage = dict.fromkeys(range(6), ""), None
+    with worker.http.stream("POST", "/v1/completions", json=asked) as response:
+        for line in response.iter_lines():
+            event = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {"choices": []}
+            usage = event.get("usage") or usage
+            for choice in event["choices"]:
+                texts[choice["index"]] += choice["text"]
+    assert list(texts.values()) == wanted
+    assert (usage["prompt_tokens"], usage["total_tokens"]) == tuple(
+        answer["usage"][name] for name in ("prompt_tokens", "total_tokens")
+    )
+
+
+def test_one_prompt_that_can_not_be_answered_is_an_error_for_all(worker):
+    answer = worker.http.post("/v1/completions", json=body(["x", COMMON * 2000]))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
+
+
 def test_a_reader_that_is_behind_holds_up_nobody(worker, dice):
     with worker.http.stream("POST", "/v1/completions", json=body("x", max_tokens=1500, stream=True)) as slow:
         lines = slow.iter_lines()

@@ -71,10 +71,32 @@ def test_contents_that_are_no_text(content):
         ChatRequest.read({"messages": [{"role": "user", "content": content}]}).text_messages()
 
 
+@pytest.mark.parametrize(
+    ("prompt", "read"),
+    [("a", ["a"]), (["a", "b"], ["a", "b"]), ([[1], [2, 3]], [(1,), (2, 3)]), ([1, 2], [(1, 2)])],
+)
+def test_several_prompts_are_several_requests(prompt, read):
+    requests = CompletionRequest.read_all({"prompt": prompt, "n": 2, "seed": 5})
+    assert [(request.prompt, request.n, request.seed) for request in requests] == [(each, 2, 5) for each in read]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"), [({"prompt": ["a"] * 65, "n": 2}, "n"), ({"prompt": ["a"] * 129}, "prompt")]
+)
+def test_too_many_answers_at_once_are_refused(body, param):
+    with pytest.raises(BadRequestError, match="several requests") as raised:
+        CompletionRequest.read_all(body)
+    assert raised.value.param == param
+
+
 def test_each_of_n_answers_is_asked_for_by_itself():
     each = ChatRequest.read({"messages": HELLO, "n": 3, "seed": 7}).each()
     assert [(request.index, request.seed, request.n) for request in each] == [(0, 7, 3), (1, 8, 3), (2, 9, 3)]
-    assert [request.seed for request in ChatRequest.read({"messages": HELLO, "n": 2}).each()] == [None, None]
+    for said in ({}, {"seed": -1}):  # which is llama.cpp's word for none
+        assert [request.seed for request in ChatRequest.read({"messages": HELLO, "n": 2, **said}).each()] == [
+            None,
+            None,
+        ]
 
 
 @pytest.mark.parametrize(

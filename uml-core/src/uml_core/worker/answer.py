@@ -30,12 +30,12 @@ async def send_made(generation: Generation, send: Send) -> None:
                 return await send_raw(send, 200, content.body)
 
 
-async def send_whole(generation: Generation, frames: Frames, send: Send, *, n: int) -> None:
-    """Wait for the end of all *n* answers and send one body.
+async def send_whole(generation: Generation, frames: Frames, send: Send) -> None:
+    """Wait for the end of all answers and send one body.
 
     :raises UMLError: the engine raised it
     """
-    messages = [Message() for _ in range(n)]
+    messages = [Message() for _ in range(frames.shape.answers)]
     while not all(message.finish for message in messages):
         for index, content in await generation.take():
             if isinstance(content, UMLError):
@@ -47,9 +47,7 @@ async def send_whole(generation: Generation, frames: Frames, send: Send, *, n: i
     await send_json(send, 200, frames.whole(messages))
 
 
-async def send_stream(
-    generation: Generation, frames: Frames, send: Send, *, n: int, usage: bool, stall_s: float
-) -> None:
+async def send_stream(generation: Generation, frames: Frames, send: Send, *, usage: bool, stall_s: float) -> None:
     """Send events as they come, several in one write when the engine is faster than the reader.
 
     An error before the first event keeps its status; a later one is the last event, and ``[DONE]`` is not sent.
@@ -59,7 +57,7 @@ async def send_stream(
     """
     items = await _first(generation)
     await send_start(send, 200, _EVENT_STREAM)
-    events = _Events(frames, n=n, usage=usage)
+    events = _Events(frames, usage=usage)
     data = frames.opening()
     while not events.ended:
         data += events.encode(items)
@@ -72,9 +70,9 @@ async def send_stream(
 class _Events:
     """Turns what comes into events; ``ended`` after the last one."""
 
-    def __init__(self, frames: Frames, *, n: int, usage: bool) -> None:
-        self._frames, self._n, self._usage = frames, n, usage
-        self._finishes: list[Finish] = []
+    def __init__(self, frames: Frames, *, usage: bool) -> None:
+        self._frames, self._usage = frames, usage
+        self._finishes: dict[int, Finish] = {}
         self.ended = False
 
     def encode(self, items: Sequence[Item]) -> str:
@@ -85,15 +83,15 @@ class _Events:
         if self.ended:  # an error of one answer has ended all
             return ""
         if isinstance(content, Finish):
-            return self._frames.closing(index, content) + self._end(content)
+            return self._frames.closing(index, content) + self._end(index, content)
         if isinstance(content, UMLError):
             self.ended = True
             return event(error_body(content))
         return "" if isinstance(content, Whole) else self._frames.part(index, content)
 
-    def _end(self, finish: Finish) -> str:
-        self._finishes.append(finish)
-        self.ended = len(self._finishes) == self._n
+    def _end(self, index: int, finish: Finish) -> str:
+        self._finishes[index] = finish
+        self.ended = len(self._finishes) == self._frames.shape.answers
         return self._frames.ending(self._finishes if self._usage else None) if self.ended else ""
 
 

@@ -96,12 +96,11 @@ class App:
 
     async def _send_text(self, route: TextRoute, body: Mapping[str, Any], generation: Generation, send: Send) -> None:
         streamed, usage = flag(body, "stream"), _wants_usage(body)
-        n = await self._desk.ask(route, body, generation)
-        frames = route.frames(self._model_id, n=n)
+        frames = route.frames(self._model_id, await self._desk.ask_text(route, body, generation))
         if streamed:
-            await send_stream(generation, frames, send, n=n, usage=usage, stall_s=self._stall_s)
+            await send_stream(generation, frames, send, usage=usage, stall_s=self._stall_s)
         else:
-            await send_whole(generation, frames, send, n=n)
+            await send_whole(generation, frames, send)
 
     async def _withdraw_when_gone(self, receive: Receive, generation: Generation) -> None:
         while (await receive())["type"] != "http.disconnect":

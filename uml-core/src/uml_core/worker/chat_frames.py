@@ -20,7 +20,7 @@ class ChatFrames(Frames):
 
     def opening(self) -> str:
         first = {"role": "assistant", "content": ""}
-        return "".join(event(self._chunk(_choice(index, {"delta": first}))) for index in range(self._n))
+        return "".join(event(self._chunk(_choice(index, {"delta": first}))) for index in range(self.shape.answers))
 
     def _choice(self, index: int, delta: Delta) -> dict[str, Any]:
         parts: dict[str, Any] = {}

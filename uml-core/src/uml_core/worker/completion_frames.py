@@ -8,7 +8,7 @@ from typing import Any
 
 from uml_core.worker import logprobs
 from uml_core.worker.delta import Delta, TokenLogprob
-from uml_core.worker.frames import Frames
+from uml_core.worker.frames import Frames, Shape
 from uml_core.worker.message import Message
 
 
@@ -18,9 +18,9 @@ class CompletionFrames(Frames):
     prefix = "cmpl"
     kind = chunk_kind = "text_completion"
 
-    def __init__(self, model_id: str, *, n: int = 1) -> None:
+    def __init__(self, model_id: str, shape: Shape) -> None:
         self._told: Counter[int] = Counter()
-        super().__init__(model_id, n=n)
+        super().__init__(model_id, shape)
 
     def _choice(self, index: int, delta: Delta) -> dict[str, Any]:
         return _choice(index, str(delta.text), self._logprobs(index, delta.logprobs))

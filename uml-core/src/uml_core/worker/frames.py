@@ -5,8 +5,10 @@ from __future__ import annotations
 import abc
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+
+from attrs import frozen
 
 from uml_core.worker.delta import Delta
 from uml_core.worker.events import DONE, event, quote
@@ -15,8 +17,20 @@ from uml_core.worker.transcript import Finish
 from uml_core.worker.usage import usage
 
 
+@frozen
+class Shape:
+    """How many answers a request has: ``n`` to each of its prompts, one prompt after the other."""
+
+    prompts: int = 1
+    n: int = 1
+
+    @property
+    def answers(self) -> int:
+        return self.prompts * self.n
+
+
 class Frames(abc.ABC):
-    """The *n* answers to one request in the shape of its path, all text in ASCII.
+    """The answers to one request in the form of its path, all text in ASCII.
 
     What is the same in every event of a stream is encoded once.
     """
@@ -25,11 +39,11 @@ class Frames(abc.ABC):
     kind: ClassVar[str]
     chunk_kind: ClassVar[str]
 
-    def __init__(self, model_id: str, *, n: int = 1) -> None:
+    def __init__(self, model_id: str, shape: Shape) -> None:
         created = int(time.time())
         self._head = {"id": f"{self.prefix}-{secrets.token_hex(12)}", "created": created, "model": model_id}
-        self._n = n
-        self._around = [self._split(self._chunk(self._choice(index, Delta("\0")))) for index in range(n)]
+        self.shape = shape
+        self._around = [self._split(self._chunk(self._choice(at, Delta("\0")))) for at in range(shape.answers)]
 
     def opening(self) -> str:
         """The events before the first text."""
@@ -46,15 +60,21 @@ class Frames(abc.ABC):
         """The event that says why answer *index* has ended."""
         return event(self._chunk(self._end(index, finish.reason)))
 
-    def ending(self, finishes: Collection[Finish] | None) -> str:
+    def ending(self, finishes: Mapping[int, Finish] | None) -> str:
         """The usage, if the client asked for it, and the mark of success."""
-        return (event({**self._chunk(), "usage": usage(finishes)}) if finishes else "") + DONE
+        return (event({**self._chunk(), "usage": self._cost(finishes)}) if finishes else "") + DONE
 
     def whole(self, messages: Sequence[Message]) -> dict[str, Any]:
         """The body of an answer that isn't streamed."""
-        finishes = [message.finish for message in messages if message.finish]
+        finishes = {index: message.finish for index, message in enumerate(messages) if message.finish}
         choices = [self._final(index, message) for index, message in enumerate(messages)]
-        return {**self._head, "object": self.kind, "choices": choices, "usage": usage(finishes)}
+        return {**self._head, "object": self.kind, "choices": choices, "usage": self._cost(finishes)}
+
+    def _cost(self, finishes: Mapping[int, Finish]) -> dict[str, Any]:
+        to_prompts: dict[int, list[Finish]] = {}
+        for index, finish in finishes.items():
+            to_prompts.setdefault(index // self.shape.n, []).append(finish)
+        return usage(list(to_prompts.values()))
 
     def _chunk(self, *choices: Mapping[str, Any]) -> dict[str, Any]:
         return {**self._head, "object": self.chunk_kind, "choices": choices}

@@ -64,6 +64,14 @@ class GenerationRequest(abc.ABC):
         extra = {name: value for name, value in body.items() if name not in taken}
         return cls(**known, **own, extra=extra, cancelled=cancelled)
 
+    @classmethod
+    def read_all(cls, body: Mapping[str, Any], cancelled: Callable[[], bool] = _never) -> list[Self]:
+        """As ``read``, for a body that may ask for several things at once.
+
+        :raises BadRequestError: a field has a value that it can't have; ``param`` names it
+        """
+        return [cls.read(body, cancelled)]
+
     def each(self) -> list[Self]:
         """The request of each of the ``n`` answers."""
         seed = self.seed
@@ -104,6 +112,22 @@ class CompletionRequest(GenerationRequest):
     """``/v1/completions`` for one prompt, as text or as the model's own token numbers."""
 
     prompt: str | tuple[int, ...] = field(repr=False)
+
+    @classmethod
+    def read_all(cls, body: Mapping[str, Any], cancelled: Callable[[], bool] = _never) -> list[Self]:
+        """One request for each of the body's prompts.
+
+        :raises BadRequestError: a field has a value that it can't have; ``param`` names it
+        """
+        prompts = body.get("prompt")
+        if not isinstance(prompts, list) or not prompts or not all(isinstance(each, str | list) for each in prompts):
+            prompts = [prompts]
+        if len(prompts) > MOST_ANSWERS:
+            raise wrong("prompt", f"must be at most {MOST_ANSWERS} prompts; send several requests")
+        requests = [cls.read({**body, "prompt": prompt}, cancelled) for prompt in prompts]
+        if len(requests) * requests[0].n > MOST_ANSWERS:
+            raise wrong("n", f"asks for more than {MOST_ANSWERS} answers together; send several requests")
+        return requests
 
     @classmethod
     def _read_own(cls, body: Mapping[str, Any]) -> dict[str, Any]:
