@@ -79,6 +79,24 @@ async def test_requests_for_the_model_that_failed_get_its_cause_and_do_not_try_a
     assert "abc" in await ask("bad"), "who asks for it explicitly may"
 
 
+async def test_a_load_with_other_options_that_fails_costs_the_model_that_is_back_no_request(house, ask, eventually):
+    await house.supervisor.load(request(house.model("a")))
+    load = house.supervisor.load(request("a", load_s=0.4, load_exit=9, load_fault_after_s=0.4))
+    failing = asyncio.create_task(load)
+    await eventually(lambda: house.supervisor.active() and house.supervisor.active().state == "loading")
+    waiting = [asyncio.create_task(ask("a")) for _ in range(3)]
+    with pytest.raises(ModelLoadError):
+        await failing
+    assert all("abc" in answer for answer in await asyncio.gather(*waiting, ask("a")))
+
+
+async def test_options_that_a_model_can_not_be_loaded_with_are_nothing_to_requests(house, ask):
+    await house.supervisor.load(request(house.model("old")))
+    with pytest.raises(ModelLoadError):
+        await house.supervisor.load(request(house.model("a"), load_exit=9))
+    assert "abc" in await ask("a")
+
+
 async def test_when_the_old_one_fails_too_both_causes_are_told(house, tmp_path):
     counter = tmp_path / "starts"
     await house.supervisor.load(request(house.model("old", crash_count_file=str(counter))))

@@ -80,9 +80,14 @@ class Aftermath:
                 return None
             service.down = None
             return service.recovery.gave_up(job.plan.model_id, cause)
-        if job.request is not None and job.previous is not None and not job.cancelled:
-            service.recovery.load_failed(job.request.model, cause, now_s())
+        if job.request and job.names_only and job.previous and not job.cancelled:
+            self._keep_away(job.request.model, cause)
         return cause
+
+    def _keep_away(self, model: str, cause: UMLError) -> None:
+        """No request is to try that load again soon. One with options of its own says nothing about requests."""
+        if not self._service.is_open(model):  # else it is back as it was
+            self._service.recovery.load_failed(model, cause, now_s())
 
     async def _give_up(self, plan: Plan) -> None:
         slot, service = self._service.slot, self._service

@@ -210,7 +210,7 @@ class Owner:
         told = self.aftermath.failed(job, cause)
         if told is not None:
             told.job = self.board.status(job)
-            self.service.admission.refuse(lambda acquire: told if job.leads_to(acquire.request.model) else None)
+            self.service.refuse(job, told)
 
     def _stop(self) -> None:
         """Stop the running job, refuse the queued ones, and empty the slot."""

@@ -78,8 +78,18 @@ class Service:
 
     def serves(self, acquire: Acquire) -> bool:
         """Whether the model that is loaded, and stays, is the one."""
+        return self.is_open(acquire.request.model)
+
+    def is_open(self, model: str) -> bool:
+        """Whether what *model* names is loaded, and stays."""
         current = self.plan is not None and self._generation == self.slot.generation
-        return current and self.slot.state in OPEN and acquire.request.model in self._names
+        return current and self.slot.state in OPEN and model in self._names
+
+    def refuse(self, job: Job, error: UMLError) -> None:
+        """Tell all who wait for the model of *job*, unless it is back as it was before."""
+        self.admission.refuse(
+            lambda acquire: error if job.leads_to(acquire.request.model) and not self.serves(acquire) else None
+        )
 
     def grant_all(self) -> None:
         """Give a lease to everybody whose turn it is."""
