@@ -70,14 +70,16 @@ def test_parse_of_a_tool_call(tiny_loaded):
 
 
 @pytest.fixture
-def agent(tiny_loaded):
+async def agent(tiny_loaded):
     """An agent of pydantic-ai's that asks the gateway, and a list of what its tool was asked."""
     pytest.importorskip("pydantic_ai")
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    provider = OpenAIProvider(base_url=f"{tiny_loaded.url}/v1", api_key="none")
+    # a client of its own: that of the library is kept for all, and so bound to the event loop of the test before
+    client = openai.AsyncOpenAI(base_url=f"{tiny_loaded.url}/v1", api_key="none", max_retries=0, timeout=60)
+    provider = OpenAIProvider(openai_client=client)
     made = Agent(
         OpenAIChatModel(tiny_loaded.model, provider=provider), model_settings={"temperature": 0, "max_tokens": 100}
     )
@@ -88,7 +90,8 @@ def agent(tiny_loaded):
         asked.append(city)
         return {"Paris": "sunny", "Rome": "rainy"}[city]
 
-    return made, asked
+    async with client:
+        yield made, asked
 
 
 async def test_an_agent_calls_its_tool_and_says_what_came(agent):
