@@ -96,7 +96,7 @@ def write(held, tokens):
 
 def test_a_pattern_that_grows_too_large_is_refused_when_it_does(tokenizer_of):
     tokenizer = tokenizer_of(None)
-    held = Constraint(grammar({"regex": "a{100000000}"}).matcher(tokenizer), tokenizer.n_vocab, "regex")
+    held = Constraint(grammar({"regex": "a{100000000}"}).matcher(tokenizer), tokenizer, "regex")
     with pytest.raises(BadRequestError, match=r"'regex' can't be followed: .*too many expressions") as caught:
         write(held, tokenizer.encode("aaaaaaaa", add_special=False))
     assert caught.value.param == "regex"

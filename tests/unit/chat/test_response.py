@@ -6,6 +6,7 @@ import random
 import pytest
 from small_vocabulary import merged
 
+from uml_core.errors import InternalServerError
 from uml_core.worker.text.families import find_family
 from uml_core.worker.text.response import ResponseReader
 from uml_core.worker.text.tools import Tool, ToolUse
@@ -180,3 +181,51 @@ def test_models_own_response_template_goes_first(tokenizer_of):
     assert (thought, calls) == ("let me see", [("get_weather", '{"city": "A", "days": 3}')])
     assert said.startswith("Sure")
     assert "nonsense" in said
+
+
+def test_a_models_own_pattern_that_takes_for_ever_ends_the_answer(tokenizer_of):
+    tokenizer = tokenizer_of("tools")
+    slow = {"open_pattern": r"(?:(?:a|aa)+)+b", "close": ";"}
+    tokenizer.response_template = {"start_anchor": "ASSISTANT:", "fields": {"content": {}, "thinking": slow}}
+    reader = ResponseReader(find_family(tokenizer), prompt="ASSISTANT:", tools=USE)
+    with pytest.raises(InternalServerError, match="the model's own description of its answers"):
+        list(reader.feed("a" * 64 + "c"))
+
+
+def test_a_models_own_pattern_of_arguments_that_takes_for_ever_leaves_them_unread(tokenizer_of):
+    tokenizer = tokenizer_of("tools")
+    call = {
+        "open": "<call>",
+        "close": "</call>",
+        "content": "xml-inline",
+        "content_args": {"tag_pattern": r"(?P<key>\w)=(?P<value>(?:(?:a|aa)+)+)b"},
+        "transform": {"type": "function", "function": {"name": "add", "arguments": "{content}"}},
+    }
+    tokenizer.response_template = {"start_anchor": "ASSISTANT:", "fields": {"content": {}, "tool_calls": call}}
+    reader = ResponseReader(find_family(tokenizer), prompt="ASSISTANT:", tools=USE)
+    text = f"<call>x={'a' * 64}c</call>"
+    assert "".join(str(delta.text) for delta in reader.feed(text)) + "".join(
+        str(delta.text) for delta in reader.finish()
+    ) == text.removeprefix("<call>").removesuffix("</call>")
+    assert not reader.called
+
+
+MUCH = 20_000
+
+
+@pytest.mark.parametrize(
+    ("needs", "text"),
+    [
+        ("<tool_call>\n<function=", "<tool_call><function=add>" + "<parameter=a>" * MUCH + "</function></tool_call>"),
+        ("<tool_call><arg_key>", "<tool_call>add" + "<arg_key>a</arg_key><arg_value>" * MUCH + "</tool_call>"),
+        ("<tool_call><arg_key>", "<tool_call>add" + "<arg_key>" * MUCH + "</tool_call>"),
+        ("[TOOL_CALLS][ARGS]", "[TOOL_CALLS]add" + " " * MUCH + "x"),
+        ("<|python_start|>", f"<|python_start|>[add(x={'-' * 10 * MUCH}1)]<|python_end|>"),
+    ],
+)
+def test_what_a_model_is_made_to_repeat_is_read_at_once(tokenizer_of, needs, text):
+    """Some of it took minutes, or more, in which nobody else was answered."""
+    family = find_family(tokenizer_of(f"{needs} tools"))
+    reader = ResponseReader(family, prompt="", tools=USE)
+    deltas = [*reader.feed(text), *reader.finish()]
+    assert sum(len(str(delta.text)) for delta in deltas) > MUCH or reader.called

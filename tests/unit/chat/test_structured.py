@@ -41,6 +41,8 @@ def test_one_form_reaches_the_worker(body, told):
         {"structured_outputs": {"json": {"a": 1}, "regex": "a"}},
         {"guided_json": "{x"},
         {"guided_json": "[1]"},
+        {"guided_json": '{"items":' * 5000 + "{}" + "}" * 5000},
+        {"guided_json": '{"items":' * 400 + "{}" + "}" * 400},
         {"guided_json": {"a": 1}, "json_schema": {"b": 1}},
         {"guided_choice": ["a"], "grammar": "root ::= x"},
     ],

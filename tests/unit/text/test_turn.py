@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLMatcher
 
-from uml_core.errors import InternalServerError
+from uml_core.errors import BadRequestError, InternalServerError
 from uml_core.testing.driving import drive
 from uml_core.worker import CompletionRequest
 from uml_core.worker.delta import WAIT
 from uml_core.worker.text.choice import Choice
 from uml_core.worker.text.constraint import Constraint
+from uml_core.worker.text.hf_tokenizer import HuggingFaceTokenizer
 from uml_core.worker.text.slots import Slot
 from uml_core.worker.text.turn import Turn
 
@@ -43,7 +44,7 @@ def test_without_penalties_nothing_is_counted():
 
 
 def constraint(tokenizer, grammar):
-    return Constraint(LLMatcher(tokenizer.constraints(), grammar), tokenizer.n_vocab)
+    return Constraint(LLMatcher(tokenizer.constraints(), grammar), tokenizer)
 
 
 def allowed(mask):
@@ -68,7 +69,7 @@ def test_where_the_end_may_come_the_end_token_may(tokenizer):
 
 def test_each_answer_follows_the_grammar_by_itself(tokenizer):
     matcher = LLMatcher(tokenizer.constraints(), 'start: "ab"')
-    one, other = Constraint(matcher, tokenizer.n_vocab), Constraint(matcher, tokenizer.n_vocab)
+    one, other = Constraint(matcher, tokenizer), Constraint(matcher, tokenizer)
     before = allowed(other.mask())
     one.accept(min(allowed(one.mask())))
     assert allowed(other.mask()) == before
@@ -78,6 +79,16 @@ def test_what_can_not_be_followed_is_one_answers_error(tokenizer):
     held = constraint(tokenizer, 'start: "a"')
     with pytest.raises(InternalServerError, match="can't be kept in the shape"):
         held.accept(tokenizer.encode("z", add_special=False)[0])
+
+
+@pytest.mark.parametrize("fewer", [20, 64])
+def test_a_model_that_gives_fewer_logits_than_there_are_tokens(tokenizer, fewer):
+    """Added tokens that nobody has trained; what only they could go on with can't be followed."""
+    short = HuggingFaceTokenizer(tokenizer.tokenizer, config={}, generation={}, n_vocab=tokenizer.n_vocab - fewer)
+    (a,) = tokenizer.encode("a", add_special=False)
+    assert allowed(constraint(short, 'start: "a"').mask()) == {a}
+    with pytest.raises(BadRequestError, match="none of the tokens that the model knows"):
+        constraint(short, f"start: <[{tokenizer.n_vocab - 1}]>").mask()
 
 
 def test_an_answer_that_can_not_be_followed_is_no_other_ones_error(make):

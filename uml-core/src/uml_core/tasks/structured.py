@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from uml_core.errors import BadRequestError
 
@@ -66,7 +66,7 @@ def in_one_form(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schema(value: Any, param: str) -> Any:
     try:
-        schema = json.loads(value) if isinstance(value, str) else value
+        schema = from_json(value) if isinstance(value, str) else value  # which refuses what is nested too deep
     except ValueError:
         schema = None
     if not isinstance(schema, dict):

@@ -58,6 +58,8 @@ class GenerationRequest(abc.ABC):
         known = {name: reader(body, name) for name, reader in _READERS.items()}
         if known["max_tokens"] is None:
             known["max_tokens"] = count(body, "max_completion_tokens")
+        if known["seed"] == -1:  # llama.cpp's word for none
+            known["seed"] = None
         known["n"] = between(body, "n", 1, MOST_ANSWERS) or 1
         own = cls._read_own(body)
         taken = {*known, *own, "max_completion_tokens", "top_logprobs", "model", "stream", "stream_options"}

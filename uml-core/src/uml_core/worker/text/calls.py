@@ -15,10 +15,10 @@ from uml_core.worker.text.tools import Tool
 
 _NAMES = ("name", "tool_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
-_BRACKET = re.compile(r"\s*([^\s\[\]{}]+)\s*(?:\[CALL_ID\][^\[{]*)?(?:\[ARGS\])?\s*(?=\{)")
-_PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
-_ARG = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", re.DOTALL)
+# None of them looks at a place more than once or twice, whatever a model has been made to write.
+_BRACKET = re.compile(r"\s*+([^\s\[\]{}]++)\s*+(?:\[CALL_ID\][^\[{]*+)?(?:\[ARGS\])?\s*+(?=\{)")
+_PARAMETER = re.compile(r"<parameter=([^<>\n]++)>\n?")
+_ARG = re.compile(r"<arg_key>([^<]*+)</arg_key>\s*+<arg_value>")
 
 
 @frozen
@@ -37,8 +37,8 @@ def read_calls(form: str, name: str, text: str, tools: Mapping[str, Tool]) -> li
     """
     try:
         calls = [_call(*found) for found in _FORMS[form](name.strip(), text, tools)]
-    except (AttributeError, KeyError, TypeError, RecursionError, SyntaxError) as error:
-        raise ValueError(str(error)) from None
+    except (AttributeError, KeyError, TypeError, MemoryError, RecursionError, SyntaxError) as error:
+        raise ValueError(str(error)) from None  # Python says of what is nested too deep that it takes too much memory
     if not calls:
         raise ValueError("there is no call")
     return calls
@@ -83,8 +83,10 @@ def _arguments(name: str, text: str, _tools: Mapping[str, Tool]) -> _Found:
 
 
 def _fenced(name: str, text: str, tools: Mapping[str, Tool]) -> _Found:
-    found = _FENCE.match(text)
-    return _arguments(name, found[1] if found else text, tools)
+    text = text.strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = text.strip("`").removeprefix("json")
+    return _arguments(name, text, tools)
 
 
 def _bracket(name: str, text: str, tools: Mapping[str, Tool]) -> _Found:
@@ -95,12 +97,21 @@ def _bracket(name: str, text: str, tools: Mapping[str, Tool]) -> _Found:
 
 
 def _xml(name: str, text: str, tools: Mapping[str, Tool]) -> _Found:
-    yield name, {key: _typed(value, tools.get(name), key) for key, value in _PARAMETER.findall(text)}
+    found = _values(_PARAMETER, "</parameter>", text)
+    yield name, {key: _typed(value.removesuffix("\n"), tools.get(name), key) for key, value in found}
 
 
 def _glm(_name: str, text: str, tools: Mapping[str, Tool]) -> _Found:
     name = text.split("<arg_key>", 1)[0].strip()
-    yield name, {key: _typed(value, tools.get(name), key) for key, value in _ARG.findall(text)}
+    yield name, {key: _typed(value, tools.get(name), key) for key, value in _values(_ARG, "</arg_value>", text)}
+
+
+def _values(named: re.Pattern[str], close: str, text: str) -> Iterator[tuple[str, str]]:
+    """Names, and the texts up to *close* behind each."""
+    at = 0
+    while (found := named.search(text, at)) and (end := text.find(close, found.end())) >= 0:
+        yield found[1], text[found.end() : end]
+        at = end
 
 
 def _typed(text: str, tool: Tool | None, key: str) -> Any:

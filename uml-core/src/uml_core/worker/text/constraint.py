@@ -13,6 +13,8 @@ from uml_core.errors import BadRequestError, InternalServerError, UMLError
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
+    from uml_core.worker.text.tokenizer import Tokenizer
+
 _PLACE = re.compile(r"\A(?:at \d+\(\d+\): )?(?:failed to compile JSON schema: )?")
 
 
@@ -22,9 +24,11 @@ class Constraint:
     :param param: the field of the request that the grammar comes from
     """
 
-    def __init__(self, matcher: LLMatcher, n_vocab: int, param: str = "grammar") -> None:
+    def __init__(self, matcher: LLMatcher, tokenizer: Tokenizer, param: str = "grammar") -> None:
         self._matcher, self._param = matcher.deep_copy(), param
-        self._mask: NDArray[np.int32] = np.zeros((n_vocab + 31) // 32, dtype=np.int32)
+        count = max(tokenizer.n_vocab, tokenizer.constraints().vocab_size)  # llguidance may know of more
+        self._mask: NDArray[np.int32] = np.zeros((count + 31) // 32, dtype=np.int32)
+        self._whole, self._rest = tokenizer.n_vocab // 32, (1 << tokenizer.n_vocab % 32) - 1
 
     @property
     def ended(self) -> bool:
@@ -33,10 +37,16 @@ class Constraint:
     def mask(self) -> NDArray[np.int32]:
         """One bit for each token that may come next; the same array each time.
 
-        :raises BadRequestError: the grammar leads nowhere, or has grown beyond llguidance's bounds
+        :raises BadRequestError: the grammar leads nowhere with this model's tokens, or has grown beyond llguidance's
+            bounds
         """
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
         self._check()
+        if not self._mask[: self._whole].any() and not (self._rest and self._mask[self._whole] & self._rest):
+            raise BadRequestError(
+                f"'{self._param}' can't be followed: it goes on with none of the tokens that the model knows",
+                param=self._param,
+            )
         return self._mask
 
     def accept(self, token: int) -> None:

@@ -38,7 +38,7 @@ class Prepared:
 
     def turn(self, slot: Slot, request: GenerationRequest, tokenizer: Tokenizer) -> Turn:
         """One answer's turn in *slot*."""
-        constraint = None if self.matcher is None else Constraint(self.matcher, tokenizer.n_vocab, self.param)
+        constraint = None if self.matcher is None else Constraint(self.matcher, tokenizer, self.param)
         choice = self.sampling.choice(request.seed)
         turn = Turn(slot, choice, constraint=constraint, cancelled=request.cancelled)
         if self.sampling.penalizes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from uml_core.worker.delta import Delta, ToolCallDelta
+from uml_core.worker.text.bounded_pattern import bound
 from uml_core.worker.text.call_stream import CallStream
 from uml_core.worker.text.calls import Call
 from uml_core.worker.text.edges import Edges
@@ -31,7 +32,6 @@ class ResponseReader:
         self.called = False
         self._family, self._use = family, tools
         self._tools = {tool.name: tool for tool in tools.offered}
-        self._region: list[str] = []
         self._stream: CallStream | None = None
         self._edges = Edges()
         self._count = 0
@@ -44,6 +44,8 @@ class ResponseReader:
         from transformers.utils.chat_parsing.response_templates import load_response_template
 
         told = load_response_template(described(self._family, calls=bool(self._tools)))
+        if self._family.response is not None:
+            told = bound(told)
         parser = ResponseParser(told, prefix=_opened(self._family, prompt, told))
         for event in parser.initial_events:  # the prompt's part of the answer is not told again
             self._note(event)
@@ -84,7 +86,6 @@ class ResponseReader:
 
     def _chunk(self, name: str, text: str) -> Iterator[Delta]:
         if name == "tool_calls":
-            self._region.append(text)
             if self._stream is not None:
                 yield from self._streamed(self._stream, text)
         elif name in _THOUGHTS and (thought := self._edges.pass_on(text, thought=True)):
@@ -94,7 +95,6 @@ class ResponseReader:
 
     def _call_region(self, event: Mapping[str, Any]) -> Iterator[Delta]:
         if event["type"] == "region_open":
-            self._region.clear()
             self._stream = CallStream() if self._family.streams and (self._use.parallel or not self._count) else None
             return
         value = event["value"]

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from uml_core.worker.text.bounded_pattern import try_tags
 from uml_core.worker.text.calls import Call, read_calls, typed_calls
 from uml_core.worker.text.family import Calls, Family
 from uml_core.worker.text.tools import Tool
@@ -92,6 +93,7 @@ def _process(response: Mapping[str, Any], value: Mapping[str, str]) -> Any:
     from transformers.utils.chat_parsing.response_templates import load_response_template
 
     told = load_response_template(dict(response)).fields["tool_calls"]
+    try_tags(value["text"], told.content_args)
     captures = {name: text for name, text in value.items() if name != "text"}
     try:
         return process_field(value["text"], told, captures)

@@ -42,8 +42,8 @@ class Sampling:
         return (said.get("repeat", 1.0), said.get("frequency", 0.0), said.get("presence", 0.0)) != (1.0, 0.0, 0.0)
 
     def choice(self, seed: int | None) -> Choice:
-        """What one answer begins with; without a seed, or with -1, it is another one each time."""
-        known = None if seed in {None, -1} else int(seed or 0) & 0xFFFFFFFFFFFFFFFF
+        """What one answer begins with; without a seed it is another one each time."""
+        known = None if seed is None else seed & 0xFFFFFFFFFFFFFFFF
         return Choice(**self.options, random=np.random.default_rng(known))
 
 

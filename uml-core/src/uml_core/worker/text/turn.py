@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from uml_core.errors import InternalServerError, UMLError
 from uml_core.worker.text.choice import Choice, Chosen
@@ -29,11 +29,10 @@ class Turn:
         self._constraint = constraint
         self._recent: deque[int] | None = None
 
-    def penalize(self, tokens: Iterable[int], last_n: int) -> None:
+    def penalize(self, tokens: Sequence[int], last_n: int) -> None:
         """Count the last tokens from now on, beginning with those of the prompt."""
-        self._recent = deque(maxlen=None if last_n < 0 else last_n)
-        for token in tokens:
-            self._count(token)
+        self._recent = deque(tokens, maxlen=None if last_n < 0 else last_n)
+        self.choice.counts.update(self._recent)
 
     def constrain(self) -> Choice:
         """How the token is to be chosen after what is computed now."""
