@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from uml_core.errors import BadRequestError, ContextLengthExceededError, InternalServerError, ModelLoadError
+from uml_core.server.errors import invalid_body
 from uml_core.server.failure import error_of
 from uml_core.tasks import classify, embeddings, rerank
 from uml_core.tasks.plugin import uml_tasks
@@ -86,6 +87,7 @@ async def test_documents_do_not_go_there_and_back():
         (embeddings.CreateEmbeddingRequest, {"input": ["a"] * 2049}),
         (embeddings.CreateEmbeddingRequest, {"input": [-1]}),
         (embeddings.CreateEmbeddingRequest, {"input": [[]]}),
+        (embeddings.CreateEmbeddingRequest, {"input": [True]}),
         (rerank.CreateRerankRequest, {"query": "q", "documents": []}),
         (rerank.CreateRerankRequest, {"query": "", "documents": ["a"]}),
         (classify.CreateClassificationRequest, {"input": []}),
@@ -94,6 +96,37 @@ async def test_documents_do_not_go_there_and_back():
 def test_bounds(kind, body):
     with pytest.raises(ValidationError):
         kind.model_validate(body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "says"),
+    [
+        (
+            embeddings.CreateEmbeddingRequest,
+            {"input": ["a", 5]},
+            "'input': should be a text, token numbers, or a list of up to 2048 texts or of such lists, none of them",
+        ),
+        (embeddings.CreateEmbeddingRequest, {"input": ["a", "b", ""]}, "none of them empty; number 2 is empty"),
+        (classify.CreateClassificationRequest, {"input": None}, "'input': should be a text, token numbers"),
+        (
+            rerank.CreateRerankRequest,
+            {"query": "q", "documents": ["a", ""]},
+            "'documents.1': should be a text, or an object with a 'text', and not empty",
+        ),
+    ],
+)
+def test_one_sentence_says_what_is_wanted(kind, body, says):
+    with pytest.raises(ValidationError) as raised:
+        kind.model_validate(body)
+    assert says in invalid_body(raised.value.errors()).message
+
+
+def test_a_way_out_is_said_once():
+    said = {
+        "message": "'input' has 3 tokens, but this model reads at most 2; shorten it",
+        "code": "context_length_exceeded",
+    }
+    assert error_of(json.dumps({"error": said}).encode(), status=400, codes={}).message == message
 
 
 GOOD = {

@@ -14,7 +14,7 @@ WAY_OUT = {
     "context_length_exceeded": "; shorten the prompt, or load the model with a larger `context_length` "
     "(`uml load MODEL --context-length N`)",
 }
-"""What an engine can't know: how its user raises the limit here."""
+"""What an engine can't know: how its user raises the limit here. Worth nothing where a model's own limit is met."""
 
 
 def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
@@ -29,7 +29,7 @@ def error_of(data: bytes, *, status: int, codes: Mapping[str, str]) -> UMLError:
     message = str(said.get("message") or f"the engine answered with status {status} and gave no reason")
     code = _known(said, message, codes) or _code(said)
     kind = class_of(code, status) or (BadRequestError if status < 500 else InternalServerError)
-    message = message[:LONGEST_MESSAGE] + WAY_OUT.get(code, "")
+    message = message[:LONGEST_MESSAGE] + ("" if "; shorten" in message else WAY_OUT.get(code, ""))
     param = said.get("param")
     retry_after_s = 1 if kind.status == 503 else None
     return kind(

@@ -6,8 +6,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any
 
 from attrs import frozen
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import to_json
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError, to_json
 
 from uml_core.errors import ModelLoadError
 from uml_core.tasks.probe import is_number, read, require_answer
@@ -15,9 +23,28 @@ from uml_core.types import Worker, WorkerResponse
 
 MOST_TEXTS = 2048
 Text = Annotated[str, StringConstraints(min_length=1)]
-Token = Annotated[int, Field(ge=0, lt=2**31)]
+Token = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Tokens = Annotated[list[Token], Field(min_length=1, max_length=2**20)]
-Input = Text | Tokens | Annotated[list[Text] | list[Tokens], Field(min_length=1, max_length=MOST_TEXTS)]
+
+
+def in_words(sentence: str) -> WrapValidator:
+    """One *sentence* of what a field should be, where pydantic has one for each of the kinds that it may be of."""
+
+    def check(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return inner(value)
+        except ValidationError:
+            parts = value if isinstance(value, list) else []
+            empty = next((f"; number {at} is empty" for at, part in enumerate(parts) if part in ("", [])), "")
+            raise PydanticCustomError("wrong_kind", "{said}", {"said": f"Input should be {sentence}{empty}"}) from None
+
+    return WrapValidator(check)
+
+
+Input = Annotated[
+    Text | Tokens | Annotated[list[Text] | list[Tokens], Field(min_length=1, max_length=MOST_TEXTS)],
+    in_words(f"a text, token numbers, or a list of up to {MOST_TEXTS} texts or of such lists, none of them empty"),
+]
 """A text or several, each as it is or as the model's own token numbers."""
 
 

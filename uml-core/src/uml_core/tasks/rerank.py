@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from uml_core.tasks.numbers import MOST_TEXTS, NumbersRequest, Text, require_numbers, rewritten
+from uml_core.tasks.numbers import MOST_TEXTS, NumbersRequest, Text, in_words, require_numbers, rewritten
 from uml_core.types import Task, Worker, WorkerResponse
 
 PATH = "/v1/rerank"
@@ -19,11 +19,14 @@ class RerankDocument(BaseModel):
     text: Text
 
 
+Document = Annotated[Text | RerankDocument, in_words("a text, or an object with a 'text', and not empty")]
+
+
 class CreateRerankRequest(NumbersRequest):
     """The body of ``POST /v1/rerank``."""
 
     query: Text
-    documents: Annotated[list[Text | RerankDocument], Field(min_length=1, max_length=MOST_TEXTS)]
+    documents: Annotated[list[Document], Field(min_length=1, max_length=MOST_TEXTS)]
     top_n: int | None = Field(None, ge=1, le=2**20, description="only the best so many")
     return_documents: bool | None = Field(None, description="send each document's text back with its score")
 
