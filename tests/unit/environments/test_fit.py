@@ -15,6 +15,7 @@ from uml_core.errors import SettingsError
 from uml_core.host.interpreter import look_into
 from uml_core.plugins import PluginCard
 from uml_core.python_settings import PythonSettings
+from uml_core.server.cards import without_places
 from uml_core.types import BackendInfo
 from uml_core.types.worker import WORKER_PROTOCOL
 
@@ -132,3 +133,14 @@ def test_the_folder_of_an_environment_means_its_python(other, tmp_path, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path))
     assert PythonSettings(python="~/other").python == environment.python  # the link, not its base
     assert PythonSettings(python="~/gone/bin/python").python == tmp_path / "gone/bin/python"
+
+
+@pytest.mark.parametrize("name", ["bin/python", "gone"])
+def test_who_asks_over_http_learns_no_place(other, name):
+    python = other().has_core("9.9", worker=fitting()).python.parents[1] / name
+    told = environment(card(), {"python": python}, data_dir=Path("/data"))
+    view = without_places({"name": "unit", "backend": {"name": "unit", "environment": told}})
+    assert str(python) in str(told)
+    assert str(python) not in str(view)
+    assert view["backend"]["environment"]["own"] is False
+    assert without_places({"name": "stores", "backend": None})["backend"] is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -67,6 +68,19 @@ async def test_texts_and_the_end_arrive_in_order(bridge):
     assert texts == [str(number) for number in range(1000)]
     assert end == Finish(reason="stop", prompt_tokens=0, completion_tokens=1000)
     assert bridge.ticks == 1000
+
+
+async def test_what_no_thread_has_begun_is_not_done_for_nobody(bridge):
+    loop, busy, begun = asyncio.get_running_loop(), threading.Event(), []
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(busy.wait, 5)
+        work = loop.run_in_executor(pool, begun.append, "prepared")
+        loop.call_soon(bridge.generation.cancel)
+        with pytest.raises(Abandoned):
+            await bridge.generation.during(work)
+        await asyncio.sleep(0)  # futures tell each other of a cancel in the next round of the loop
+        busy.set()
+    assert not begun
 
 
 async def test_empty_deltas_are_signs_of_life_only(bridge):

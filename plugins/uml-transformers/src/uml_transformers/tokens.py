@@ -40,7 +40,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise InvalidModelFileError(f"'{folder.name}' has no tokenizer that can be read; fetch it again") from error
     found: Tokenizer | None = getattr(tokenizer, "_tokenizer", None)

@@ -74,11 +74,11 @@ Entry = tuple[str, Source, int, torch.dtype]
 
 
 def _safe(file: Path, device: torch.device) -> Iterator[Entry]:
-    uploads = Uploads.of(file, device) if device.type == "cuda" else None
     try:
-        opened: Any = safe_open(file, framework="pt")
+        opened: Any = safe_open(file, framework="pt")  # first, for it finds fault with a header that is damaged
     except SafetensorError as error:
         raise InvalidModelFileError(f"'{file.name}' is no whole safetensors file ({error}); fetch it again") from error
+    uploads = Uploads.of(file, device) if device.type == "cuda" else None
     for name in opened.keys():  # noqa: SIM118 - it is no mapping
         source = opened.get_slice(name)
         kind = _kind(file, name, source.get_dtype())

@@ -46,7 +46,10 @@ def _list(*, json: bool) -> None:
 
     settings = read_settings()
     client = live_client(settings)
-    cards = client.plugins() if client else _local(settings)
+    cards = _local(settings)
+    if client:
+        backends = {card["name"]: card["backend"] for card in cards}  # the gateway tells no places
+        cards = [{**card, "backend": backends.get(card["name"], card["backend"])} for card in client.plugins()]
     if json:
         print_json(cards)
     else:

@@ -146,6 +146,16 @@ def plugin_card(card: PluginCard, settings: Settings) -> dict[str, Any]:
     return {**asdict(card, recurse=False), "backend": described}
 
 
+def without_places(card: dict[str, Any]) -> dict[str, Any]:
+    """A plugin's card that doesn't tell where on the disk its workers' Python lies: for whoever asks over HTTP."""
+    environment = (card["backend"] or {}).get("environment")
+    if environment is None:
+        return card
+    told = {name: value for name, value in environment.items() if name != "interpreter"}
+    told["problem"] = environment["problem"].replace(f" '{environment.get('interpreter')}'", "")
+    return {**card, "backend": {**card["backend"], "environment": told}}
+
+
 def _environment(card: PluginCard, backend: BackendInfo, settings: Settings) -> dict[str, Any]:
     from uml_core.environments.facts import environment
     from uml_core.planning.options import plugin_settings

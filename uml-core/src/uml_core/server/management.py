@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from uml_core import __version__
 from uml_core.errors import ShuttingDownError
 from uml_core.plugins import Plugins
-from uml_core.server.cards import plugin_card
+from uml_core.server.cards import plugin_card, without_places
 from uml_core.server.choice import running_job
 from uml_core.server.in_flight import InFlight
 from uml_core.server.json import json_response
@@ -47,7 +47,7 @@ def management_router(
     @router.get("/plugins")
     async def list_plugins() -> Response:
         """List the plugins, also those that failed, with the reason."""
-        cards = await asyncio.to_thread(lambda: [plugin_card(card, settings) for card in plugins.cards])
+        cards = await asyncio.to_thread(lambda: [without_places(plugin_card(card, settings)) for card in plugins.cards])
         return json_response({"object": "list", "data": cards})
 
     @router.get("/livez")

@@ -109,6 +109,7 @@ class Generation:
         finally:
             gone.cancel()
             working.add_done_callback(_read_error)
+            working.cancel()  # what no thread has begun yet is done for nobody
         self.check()
         return await working
 
