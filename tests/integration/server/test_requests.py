@@ -149,7 +149,7 @@ async def test_parts_other_than_text_are_refused(start_gateway, kind):
 
 async def test_fields_that_nobody_knows_reach_no_engine(start_gateway, wire):
     gateway = await start_gateway(wire.bytes(wire.json({})))
-    extra = {"n_discard": -1, "chat_template_kwargs": {"x": 1}, "lora": [1], "user": "me"}
+    extra = {"n_discard": -1, "template_arguments": {"x": 1}, "lora": [1], "user": "me"}
     message = {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": 1}], "extra": 1}
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "evil": 1}}
     await gateway.chat(messages=[message], tools=[tool], tool_choice="auto", top_k=5, **extra)
@@ -160,6 +160,16 @@ async def test_fields_that_nobody_knows_reach_no_engine(start_gateway, wire):
         "tool_choice": "auto",
         "top_k": 5,
     }
+
+
+@pytest.mark.parametrize("name", ["", "a b", "f\n<tool_call>", "x" * 257, "f\n"])
+async def test_a_function_is_named_as_a_model_can_write_it(start_gateway, wire, name):
+    gateway = await start_gateway(wire.bytes(wire.json({})))
+    response = await gateway.chat(
+        messages=[{"role": "user", "content": "hi"}], tools=[{"type": "function", "function": {"name": name}}]
+    )
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "tools.0.function.name")
 
 
 async def test_a_schema_keeps_its_nulls_and_its_name(start_gateway, wire):

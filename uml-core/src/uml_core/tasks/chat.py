@@ -71,7 +71,7 @@ class ChatCompletionRequestMessage(BaseModel):
 class FunctionObject(BaseModel):
     """A function that the model may call."""
 
-    name: Name
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,256}$", description="letters, digits and _.:/-")]
     description: Annotated[str, Field(max_length=64 * 1024)] | None = None
     parameters: JsonSchema | None = None
     strict: bool | None = None

@@ -63,7 +63,7 @@ class Literals:
     def object(self, schema: Mapping[str, Any], depth: int = 0) -> str:
         """An expression for an object with braces."""
         if not schema.get("properties"):
-            return self._any_object()
+            return '"{" "}"' if schema.get("additionalProperties") is False else self._any_object()
         return f'"{{" {self.pairs(schema, depth)} "}}"'
 
     def pairs(self, schema: Mapping[str, Any], depth: int = 0, *, word: str = "") -> str:

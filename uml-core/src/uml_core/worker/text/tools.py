@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 from uml_core.worker.requests import ChatRequest, wrong
 
-_NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
+_NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+"""What OpenAI takes a function without parameters for."""
 
 
 @frozen
