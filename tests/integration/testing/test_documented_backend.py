@@ -11,6 +11,9 @@ import pytest
 
 PAGE = Path(__file__).parents[3] / "docs" / "hooks.md"
 
+UNCLAIMED = re.compile(r"doesn't claim|declares no `\w+_(text|query)`")
+"""What a kit skips of a backend that writes, and says no more of itself than it must."""
+
 
 @pytest.fixture
 def files():
@@ -47,7 +50,9 @@ def test_the_documented_backend_passes_the_kit(python, tmp_path):
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     skipped = re.findall(r"^SKIPPED .*?: (.*)$", ran.stdout, re.MULTILINE)
-    assert len(skipped) == 3, ran.stdout  # no engine, no word of its own on memory, and the page shows no README
+    left = [reason for reason in skipped if not UNCLAIMED.search(reason)]
+    assert len(left) == 3, ran.stdout  # no engine, no word of its own on memory, and the page shows no README
+    assert len(skipped) > len(left)
 
 
 def test_it_is_less_than_60_lines(files):
