@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections import Counter
 from collections.abc import Container, Hashable, Iterable
 from pathlib import Path
 
 from attrs import evolve
 
-from uml_core.registry.signature import Signature, signature
+from uml_core.registry.belongings import WHOLE, belongings
+from uml_core.registry.samples import sampled
+from uml_core.registry.variants import PART
 from uml_core.types import StoredModel
 
-END_BYTES = 8192
 SMALLEST_BYTES = 2**20
 """Smaller files are not compared by their content: alike ones are somebody's samples, and waste nothing."""
-MOST_FILES = 256
+State = tuple[tuple[str, tuple[int, int], int, int], ...]
+"""Name, device and inode, size in bytes and time of change in ns of each file."""
 
 
 class Duplicates:
-    """Joins what is the same by device and inode, then by a digest that a store knows, then by size and both ends."""
+    """Joins what is the same by device and inode, then by a digest that a store knows, then by size and samples.
+
+    All files of a model count, and those beside it that say how it is used.
+    """
 
     def __init__(self, apart: Container[str] = ()) -> None:
         """Nothing is read yet.
@@ -29,7 +32,7 @@ class Duplicates:
         :param apart: ids that are a model of their own, whatever else has the same bytes
         """
         self._apart = apart
-        self._ends: dict[Path, tuple[Signature, str]] = {}
+        self._ends: dict[Path, tuple[State, str]] = {}
 
     def join(self, models: Iterable[StoredModel]) -> list[StoredModel]:
         """The first of those that are the same stays, with the others in ``also``; the order is kept.
@@ -37,7 +40,7 @@ class Duplicates:
         In one store the older name is the first: a new one never takes over what the model is called.
         """
         models = list(models)
-        for key in (_inode, _digest, self._content(models)):
+        for key in (_Inodes(models), _digest, self._content(models)):
             models = self._joined([(key(model), model) for model in models])
         return models
 
@@ -62,18 +65,22 @@ class Duplicates:
 class _Content:
     """The key of a model's content, for those of which another one has the size."""
 
-    def __init__(self, sizes: set[int], known: dict[Path, tuple[Signature, str]]) -> None:
+    def __init__(self, sizes: set[int], known: dict[Path, tuple[State, str]]) -> None:
         self._sizes = sizes
         self._known = known
 
     def __call__(self, model: StoredModel) -> Hashable:
         if model.size_bytes not in self._sizes:
             return None
-        now = signature(model.path, ())
+        try:
+            files = belongings(model.path)
+        except (OSError, ValueError):
+            return None
+        now = tuple((one.name, _inode(one.state), one.state.st_size, one.state.st_mtime_ns) for one in files)
         known = self._known.get(model.path)
         if known is None or known[0] != now:
-            self._known[model.path] = known = now, _ends(model.path)
-        return known[1] or None
+            self._known[model.path] = known = now, sampled(files)
+        return (_own_name(model), known[1]) if known[1] else None
 
 
 def _with(first: StoredModel, other: StoredModel) -> StoredModel:
@@ -93,44 +100,39 @@ def _since(model: StoredModel) -> tuple[int, str]:
         return 0, model.id
 
 
-def _inode(model: StoredModel) -> Hashable:
+class _Inodes:
+    """The key of a model's files on the disk, for those of which another one starts with the same file."""
+
+    def __init__(self, models: Iterable[StoredModel]) -> None:
+        self._places = Counter(filter(None, map(_place, models)))
+
+    def __call__(self, model: StoredModel) -> Hashable:
+        place = _place(model)
+        if place is None or self._places[place] < 2 or model.path.is_dir():
+            return place
+        try:
+            return (_own_name(model), *((one.name, *_inode(one.state)) for one in belongings(model.path)))
+        except (OSError, ValueError):
+            return None
+
+
+def _place(model: StoredModel) -> tuple[int, int] | None:
     try:
-        found = model.path.stat()
+        return _inode(model.path.stat())
     except (OSError, ValueError):
         return None
+
+
+def _inode(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
 def _digest(model: StoredModel) -> Hashable:
-    return model.digest
+    """What a store knows is the digest of one file: it says nothing of tensors and tokenizers beside it."""
+    alone = model.path.suffix.lower() in WHOLE and PART.fullmatch(model.path.stem) is None
+    return model.digest if alone else None
 
 
-def _ends(path: Path) -> str:
-    """A hash of the sizes and of both ends of the files of a model; empty if that can't be read."""
-    digest = hashlib.sha256()
-    try:
-        for file in _files(path):
-            _add(digest, file)
-    except (OSError, ValueError):
-        return ""
-    return digest.hexdigest()
-
-
-def _files(path: Path) -> list[str]:
-    if not path.is_dir():
-        return [str(path)]
-    with os.scandir(path) as entries:
-        return sorted(entry.path for entry, _ in zip(entries, range(MOST_FILES), strict=False) if entry.is_file())
-
-
-def _add(digest: hashlib._Hash, path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"{path} is no file")
-        digest.update(b"%d:" % found.st_size)
-        digest.update(os.pread(descriptor, END_BYTES, 0))
-        digest.update(os.pread(descriptor, END_BYTES, max(found.st_size - END_BYTES, 0)))
-    finally:
-        os.close(descriptor)
+def _own_name(model: StoredModel) -> str:
+    """What the files beside it call it, which matters for one that has such."""
+    return "" if model.path.suffix.lower() in WHOLE or model.path.is_dir() else model.path.name
