@@ -1,11 +1,14 @@
 """What the backend says of a model, which options it takes, and how it is launched."""
 
 import sys
+import venv
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from uml_core.errors import InvalidOptionsError
+from uml_core.planning.options import load_options
 from uml_core.types import Device, HostInfo, Match, ModelSource, Placement, Plan, Rejected
 from uml_transformers import plugin
 from uml_transformers.options import Options, Settings
@@ -128,6 +131,24 @@ def test_its_own_code_is_run_where_the_settings_trust_it():
 def test_options_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Options.model_validate(options)
+
+
+@pytest.fixture
+def bare_python(tmp_path):
+    """Another environment, with nothing in it."""
+    venv.create(tmp_path / "bare", symlinks=True)
+    return str(tmp_path / "bare/bin/python")
+
+
+@pytest.mark.parametrize("option", ["load_in_4bit", "load_in_8bit"])
+def test_what_quantizes_has_to_be_there_when_it_is_planned(bare_python, option):
+    card = plugin.uml_backend_info()
+    settings = Settings(python=bare_python).model_dump()
+    with pytest.raises(InvalidOptionsError, match="needs bitsandbytes, which is not installed") as refused:
+        load_options(card, {option: True}, settings)
+    assert refused.value.param == option
+    assert load_options(card, {option: False}, settings)[option] is False
+    assert Options.model_validate({option: True})  # a worker's
 
 
 def test_the_old_name_of_an_option_is_told():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 
 from uml_core.errors import (
     InsufficientMemoryError,
@@ -178,3 +178,22 @@ def test_a_broken_file(setup, backend):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InvalidModelFileError, match="it was cut off; download it again"):
         setup.planner(backend("one")).plan(LoadRequest(model="Tiny"))
+
+
+class NeedsBinary(BaseModel):
+    fast: bool = False
+
+    @field_validator("fast")
+    @classmethod
+    def _be_there(cls, value, info: ValidationInfo):
+        if value and not info.context["settings"]["binary"]:
+            raise ValueError("it needs a binary")
+        return value
+
+
+def test_an_option_is_refused_by_what_the_backends_settings_say(setup, backend):
+    one, request = backend("one", options=NeedsBinary), LoadRequest(model="Tiny", options={"fast": True})
+    with pytest.raises(InvalidOptionsError, match="'fast' of the backend 'one' is wrong: it needs a binary"):
+        setup.planner(one).plan(request)
+    planner = setup.planner(one, plugins={"one": {"binary": "/bin/true"}})
+    assert planner.plan(request).options == {"fast": True}

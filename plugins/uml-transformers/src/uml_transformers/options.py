@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from uml_core.python_settings import PythonSettings
 
@@ -30,6 +30,18 @@ class Options(BaseModel):
         None, ge=1, le=65536, description="prompt tokens in one step, of all together; 512, on a GPU 2048"
     )
     cuda_graphs: bool = Field(default=True, description="replay each step of writing as one CUDA graph")
+
+    @field_validator("load_in_8bit", "load_in_4bit")
+    @classmethod
+    def _have_what_quantizes(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+        """Refused while it is planned, when another model still answers; a worker sees for itself."""
+        if value and info.context and "settings" in info.context:
+            from uml_core.host.engine import is_installed  # not for a worker, which reads its options here too
+
+            python = str(info.context["settings"].get("python") or "")
+            if not is_installed("bitsandbytes", interpreter=python):
+                raise ValueError("it needs bitsandbytes, which is not installed (pip install bitsandbytes)")
+        return value
 
     @model_validator(mode="before")
     @classmethod

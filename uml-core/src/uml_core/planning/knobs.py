@@ -17,14 +17,18 @@ ALL = -1
 class Knobs:
     """Reads in the options of one load what memory depends on, and writes there what was decided."""
 
-    def __init__(self, backend: BackendInfo, said: Mapping[str, Any]) -> None:
+    def __init__(
+        self, backend: BackendInfo, said: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+    ) -> None:
         """Validate what was said.
 
+        :param settings: the backend's own, validated
         :raises InvalidOptionsError: an option is unknown or wrong
         """
         self._backend = backend
         self._said = said
-        self.options = load_options(backend, said)
+        self._settings = settings
+        self.options = load_options(backend, said, settings)
 
     def has(self, knob: Knob) -> bool:
         """Whether the engine can be told."""
@@ -44,7 +48,7 @@ class Knobs:
         if not self.has(knob):
             return False
         try:
-            load_options(self._backend, {**self._said, self._backend.knobs[knob]: value})
+            load_options(self._backend, {**self._said, self._backend.knobs[knob]: value}, self._settings)
         except InvalidOptionsError:
             return False
         return True

@@ -14,13 +14,16 @@ from uml_core.settings import Settings
 from uml_core.types import BackendInfo
 
 
-def load_options(card: BackendInfo, options: Mapping[str, Any]) -> dict[str, Any]:
+def load_options(
+    card: BackendInfo, options: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Validate *options* of one load.
 
+    :param settings: the backend's own, validated; its validators find them in their context
     :raises InvalidOptionsError: an option is unknown or wrong; the message has the names that there are
     """
     try:
-        return card.options.model_validate(dict(options)).model_dump()
+        return card.options.model_validate(dict(options), context={"settings": settings or {}}).model_dump()
     except ValidationError as error:
         place, problem = _first(error, card.options)
         names = ", ".join(card.options.model_fields) or "none"

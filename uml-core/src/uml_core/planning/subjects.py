@@ -76,7 +76,7 @@ class Subjects:
             model=model,
             chosen=chosen,
             said=said,
-            knobs=Knobs(chosen.backend, said.options),
+            knobs=Knobs(chosen.backend, said.options, plugin_settings(chosen.backend, self.settings)),
             profile=profile,
             budgets=self.budgets(devices),
             sizer=Sizer(model, self._learn(model, chosen), isa=self.host.isa, serves=chosen.backend.parallel is None),

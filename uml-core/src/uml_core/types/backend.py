@@ -35,7 +35,8 @@ class BackendInfo:
     """A backend's card.
 
     ``formats`` are names of :class:`~uml_core.types.ModelFormat`, ``tasks`` are Hugging Face pipeline tags.
-    ``options`` validates what may be asked for one load, also over HTTP, under the engine's own names;
+    ``options`` validates what may be asked for one load, also over HTTP, under the engine's own names; where a load is
+    planned, ``info.context["settings"]`` of its validators is the validated table, to refuse what can't work here;
     ``settings`` validates the plugin's table ``[plugins.<name>]`` of ``uml.toml``: paths, binaries, interpreters.
     ``engine`` is the pip requirement or program that the user installs to get the engine. ``knobs`` names the option
     behind each thing that the planner may decide (``{"gpu_layers": "n_gpu_layers"}``): it reads there what the user
