@@ -136,6 +136,20 @@ def test_the_constraints_know_the_same_tokens(made):
         assert known.decode_bytes([token]) == made.piece(token)
 
 
+@pytest.mark.parametrize("text", ["</s>", "the</s>the", "the <|im_start|>", "<|im_start|><s>", "the <to", "été</s>"])
+def test_what_a_grammar_spells_out_is_no_special_token(made, text):
+    tokens = made.constraints().tokenize_str(text)
+    assert not {made.find(special) for special in SPECIAL}.intersection(tokens)
+    assert made.constraints().decode_bytes(tokens) == text.encode()
+
+
+def test_nor_an_added_one_that_looks_like_one():
+    made = HuggingFaceTokenizer(byte_level(), config={}, generation={"eos_token_id": 1}, n_vocab=400)
+    known, tag = made.constraints(), made.find("<tool>")
+    assert tag not in known.tokenize_str("the<tool>")
+    assert known.is_special_token(tag)
+
+
 @pytest.mark.parametrize("damaged", ["tokenizer.json", "tokenizer_config.json"])
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_damaged_files(folder, damaged, content):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import llama_cpp as c
+
+from uml_core.worker.text.plain_text import as_plain_text
 
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
@@ -87,9 +89,9 @@ class Vocabulary:
             vocab_ptr=self._vocab,
             tokenize_fptr=tokenize,
             eos_token=sorted(self.ends) or None,
-            slices=None,
+            slices=[],
         )
-        return cast("LLTokenizer", made)
+        return as_plain_text(made)
 
     def _marked(self, token: int) -> bytes:
         """The text of a token, after a byte that no text has if it is a special one."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from uml_core.errors import InvalidModelFileError
+from uml_core.worker.text.plain_text import as_plain_text
 from uml_core.worker.text.token_bytes import find_bytes
 from uml_core.worker.text.tokenizer_files import find_vocabulary_size, read_config, read_generation
 
@@ -98,7 +99,8 @@ class HuggingFaceTokenizer:
             if self._constraints is None:
                 size = max(self.n_vocab, self.tokenizer.get_vocab_size())
                 ends = sorted(self.ends) or None
-                self._constraints = LLTokenizer(self.tokenizer.to_str(), n_vocab=size, eos_token=ends)
+                made = LLTokenizer(self.tokenizer.to_str(), n_vocab=size, eos_token=ends, slices=[])
+                self._constraints = as_plain_text(made)
             return self._constraints
 
     def _surrounded(self, tokens: list[int], *, written: bool) -> list[int]:
