@@ -101,6 +101,19 @@ def test_call_that_was_begun_freely_is_valid(tokenizer, written):
         check(calls)
 
 
+def test_only_call_that_was_begun_freely_ends_the_answer(tokenizer, written):
+    family, use = find_family(tokenizer), ToolUse(TOOLS, parallel=False, offered=TOOLS)
+    if not family.calls.trigger:
+        pytest.skip("an answer is a call or none")
+    grammar = grammar_of_calls(family, use, "", Marks(tokenizer))
+    for seed in range(SEEDS):
+        text = written(grammar, tokenizer, seed, begin=f"So: {family.calls.trigger}")
+        reader = ResponseReader(family, prompt="", tools=use)
+        deltas = [*reader.feed(text), *reader.finish()]
+        assert len(merged(deltas)) == 1, text
+        assert "".join(str(delta.text) for delta in deltas).strip() == "So:", text
+
+
 def test_answer_without_call_is_free(tokenizer):
     family, use = find_family(tokenizer), ToolUse(TOOLS, offered=TOOLS)
     matcher = grammar_of_calls(family, use, "", Marks(tokenizer)).matcher(tokenizer)

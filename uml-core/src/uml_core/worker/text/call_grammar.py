@@ -75,9 +75,10 @@ class _Writer:
             self.rules.add("uml_head[lazy]", f"/(.|\\n)*{pattern(trigger)}/")
             free, head = "", "uml_head"
         calls, tail = f"{head} {self.calls(trigger)}", free or "UML_TEXT?"
-        if not (self.form.end or self.form.last):  # what follows a call would be taken for a part of it
+        unended = not (self.form.end or self.form.last)  # what follows a call would be taken for a part of it
+        if unended or not self.use.parallel:
             return f"( {tail} | {free} {calls} )"
-        return f"( {free} {calls} ){'*' if self.use.parallel else '?'} {tail}"
+        return f"( {free} {calls} )* {tail}"
 
     def _others(self, family: Family) -> str:
         """Special tokens that may stand in free text: the family's own, but for the trigger."""
