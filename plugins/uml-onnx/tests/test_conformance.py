@@ -32,6 +32,7 @@ class TestEmbedding(OnnxConformance):
         return minilm_onnx / "model.onnx"
 
 
+@pytest.mark.proof  # much as embedding
 class TestRanking(OnnxConformance):
     rerank_query = "What is the capital of France?"
 

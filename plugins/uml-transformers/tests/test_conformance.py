@@ -32,6 +32,7 @@ class TestEmbedding(TransformersConformance):
         return minilm
 
 
+@pytest.mark.proof  # much as embedding, and half a minute
 class TestRanking(TransformersConformance):
     rerank_query = "What is the capital of France?"
 
@@ -41,6 +42,7 @@ class TestRanking(TransformersConformance):
         return judge
 
 
+@pytest.mark.proof
 class TestClassifying(TransformersConformance):
     classify_text = "The cat sits on the mat."
 
